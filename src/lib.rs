@@ -1,0 +1,29 @@
+//! Cheeseshop, a private Python package index.
+//!
+//! The map, from the outside in. Data flows one way: a request is parsed by [`http`], decided by [`index`], carried out by
+//! [`db`], [`blobs`] and [`upstream`]; every change leaves a row in the journal, and the journal is what caches follow.
+//!
+//! | module | what it is |
+//! |---|---|
+//! | [`pypi`] | the Python packaging rules, pure |
+//! | [`db`] | SQL, and nothing else |
+//! | [`blobs`] | bytes at rest |
+//! | [`upstream`] | other package indexes |
+//! | [`index`] | the rules: who may do what, what a page shows, how a file is published |
+//! | [`http`] | requests and answers |
+//! | [`cli`] | the commands |
+//! | [`app`] | builds the parts and owns the background tasks |
+
+pub mod app;
+pub mod blobs;
+pub mod cli;
+pub mod clock;
+pub mod config;
+pub mod db;
+pub mod error;
+pub mod http;
+pub mod index;
+pub mod limits;
+pub mod names;
+pub mod pypi;
+pub mod upstream;

@@ -1,0 +1,2 @@
+//! Cheeseshop.
+fn main() {}
