@@ -11,5 +11,13 @@ use std::time::Duration;
 // Upstream
 // Upload forms
 
-/// Keeps the import above in use until the sections are filled.
-pub const TICK: Duration = Duration::from_secs(1);
+// Database
+
+/// How long a request waits for a free database connection before it is told to come back.
+pub const DATABASE_WAIT: Duration = Duration::from_secs(10);
+/// Connections to PostgreSQL a node holds at most.
+pub const POSTGRES_CONNECTIONS: u32 = 10;
+/// How long a SQLite statement waits for another process's write, such as a command on the command line.
+pub const SQLITE_BUSY_WAIT: Duration = Duration::from_secs(5);
+/// Reading connections to SQLite.
+pub const SQLITE_READERS: u32 = 4;

@@ -1,1 +1,203 @@
-//! (to be written)
+//! The only file that knows there are two databases. The others in this folder hold one SQL text a question, for both.
+//!
+//! A query is a plain function that takes `&mut Conn`. [`on!`] runs the same expression on whichever engine is behind the
+//! connection, so the compiler checks it against both drivers; [`sql!`] holds its text, and in tests enrols it to be
+//! prepared on both engines. Nothing here decides a rule, and nothing outside this folder writes SQL.
+
+pub mod blobs;
+pub mod files;
+pub mod ids;
+pub mod indexes;
+pub mod journal;
+pub mod mirrors;
+pub mod projects;
+pub mod releases;
+pub mod sessions;
+pub mod settings;
+#[cfg(test)]
+pub mod testing;
+pub mod tokens;
+pub mod users;
+
+pub use ids::{FileId, IndexId, ProjectId, ReleaseId, Serial, UserId};
+
+use crate::limits;
+use sqlx::pool::PoolConnection;
+use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{Database, Postgres, Sqlite, Transaction};
+use std::ops::{Deref, DerefMut};
+use std::str::FromStr;
+
+/// What every query returns: the row or the driver's error, which no client is ever shown.
+pub type Result<T> = sqlx::Result<T>;
+
+/// The database. Cloning is cheap.
+#[derive(Debug, Clone)]
+pub enum Db {
+    /// SQLite takes one writer at a time, so it gets one writing connection and several reading ones.
+    Sqlite {
+        /// Read-only connections.
+        read: SqlitePool,
+        /// The one writer.
+        write: SqlitePool,
+    },
+    /// PostgreSQL; reading and writing share a pool.
+    Postgres(PgPool),
+}
+
+/// A connection, within a transaction or not. Dropping one without [`Conn::commit`] rolls its transaction back.
+#[derive(Debug)]
+pub enum Conn {
+    /// To SQLite.
+    Sqlite(Handle<Sqlite>),
+    /// To PostgreSQL.
+    Postgres(Handle<Postgres>),
+}
+
+/// A pooled connection or a transaction on one.
+#[derive(Debug)]
+pub enum Handle<D: Database> {
+    /// Each statement stands for itself.
+    Plain(PoolConnection<D>),
+    /// All or nothing.
+    Tx(Transaction<'static, D>),
+}
+
+impl<D: Database> Deref for Handle<D> {
+    type Target = D::Connection;
+    fn deref(&self) -> &D::Connection {
+        match self {
+            Handle::Plain(c) => c,
+            Handle::Tx(t) => t,
+        }
+    }
+}
+
+impl<D: Database> DerefMut for Handle<D> {
+    fn deref_mut(&mut self) -> &mut D::Connection {
+        match self {
+            Handle::Plain(c) => c,
+            Handle::Tx(t) => t,
+        }
+    }
+}
+
+impl<D: Database> Handle<D> {
+    async fn commit(self) -> Result<()> {
+        match self {
+            Handle::Plain(_) => Ok(()),
+            Handle::Tx(t) => t.commit().await,
+        }
+    }
+}
+
+/// Runs one expression against whichever engine is behind `$conn`; both arms are type-checked.
+#[macro_export]
+macro_rules! on {
+    ($conn:expr, $c:ident => $e:expr) => {
+        match $conn {
+            $crate::db::Conn::Sqlite(h) => {
+                let $c = &mut **h;
+                $e
+            }
+            $crate::db::Conn::Postgres(h) => {
+                let $c = &mut **h;
+                $e
+            }
+        }
+    };
+}
+
+/// A statement's text: one for both engines, or one each where they truly differ.
+#[macro_export]
+macro_rules! sql {
+    ($text:literal) => {{
+        #[cfg(test)]
+        #[linkme::distributed_slice($crate::db::testing::STATEMENTS)]
+        static S: (&str, &str) = ($text, $text);
+        $text
+    }};
+    ($conn:expr, sqlite: $s:literal, postgres: $p:literal) => {{
+        #[cfg(test)]
+        #[linkme::distributed_slice($crate::db::testing::STATEMENTS)]
+        static S: (&str, &str) = ($s, $p);
+        match $conn {
+            $crate::db::Conn::Sqlite(_) => $s,
+            $crate::db::Conn::Postgres(_) => $p,
+        }
+    }};
+}
+
+impl Db {
+    /// Opens `sqlite:PATH` (made if missing) or `postgres://…` and brings its schema up to date.
+    pub async fn open(url: &str) -> anyhow::Result<Db> {
+        match url.strip_prefix("sqlite:") {
+            Some(_) => Self::open_sqlite(SqliteConnectOptions::from_str(url)?).await,
+            None => Self::open_postgres(PgConnectOptions::from_str(url)?).await,
+        }
+    }
+
+    async fn open_sqlite(options: SqliteConnectOptions) -> anyhow::Result<Db> {
+        // FULL: an acknowledged upload survives a power cut, not only a crash of this process.
+        let options = options
+            .create_if_missing(true)
+            .foreign_keys(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .busy_timeout(limits::SQLITE_BUSY_WAIT);
+        let write = SqlitePoolOptions::new().max_connections(1).connect_with(options.clone()).await?;
+        sqlx::migrate!("migrations/sqlite").run(&write).await?;
+        let read = SqlitePoolOptions::new().max_connections(limits::SQLITE_READERS).connect_with(options.read_only(true)).await?;
+        Ok(Db::Sqlite { read, write })
+    }
+
+    /// Opens PostgreSQL with these options; apart from [`Db::open`] only tests call it, each with a schema of its own.
+    pub async fn open_postgres(options: PgConnectOptions) -> anyhow::Result<Db> {
+        let pool = PgPoolOptions::new()
+            .max_connections(limits::POSTGRES_CONNECTIONS)
+            .acquire_timeout(limits::DATABASE_WAIT)
+            .connect_with(options)
+            .await?;
+        sqlx::migrate!("migrations/postgres").run(&pool).await?;
+        Ok(Db::Postgres(pool))
+    }
+
+    /// A connection for reading, outside any transaction.
+    pub async fn read(&self) -> Result<Conn> {
+        Ok(match self {
+            Db::Sqlite { read, .. } => Conn::Sqlite(Handle::Plain(read.acquire().await?)),
+            Db::Postgres(pool) => Conn::Postgres(Handle::Plain(pool.acquire().await?)),
+        })
+    }
+
+    /// A transaction for writing. On SQLite it is IMMEDIATE: one that begins by reading would be refused the moment it
+    /// writes while another does, without waiting.
+    pub async fn begin(&self) -> Result<Conn> {
+        Ok(match self {
+            Db::Sqlite { write, .. } => Conn::Sqlite(Handle::Tx(write.begin_with("BEGIN IMMEDIATE").await?)),
+            Db::Postgres(pool) => Conn::Postgres(Handle::Tx(pool.begin().await?)),
+        })
+    }
+
+    /// Waits until every connection is closed; SQLite then folds its write-ahead log into the file.
+    pub async fn close(&self) {
+        match self {
+            Db::Sqlite { read, write } => {
+                read.close().await;
+                write.close().await;
+            }
+            Db::Postgres(pool) => pool.close().await,
+        }
+    }
+}
+
+impl Conn {
+    /// Makes the transaction's work durable and visible.
+    pub async fn commit(self) -> Result<()> {
+        match self {
+            Conn::Sqlite(h) => h.commit().await,
+            Conn::Postgres(h) => h.commit().await,
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! Files. A removed file keeps its row: that is what later answers 410 and tells what an index held at some time.
+
+use super::{Conn, FileId, IndexId, ProjectId, ReleaseId, Result, Serial};
+use crate::clock::Timestamp;
+use crate::pypi::{ProjectName, Sha256};
+use crate::{on, sql};
+use serde_json::Value;
+use sqlx::types::Json;
+use sqlx::{FromRow, query, query_as, query_scalar};
+
+/// A file as a page lists it.
+#[derive(Debug, Clone, FromRow)]
+pub struct File {
+    /// Key.
+    pub id: FileId,
+    /// Its release, if it belongs to one (a mirrored file does not).
+    pub release_id: Option<ReleaseId>,
+    /// Name.
+    pub filename: String,
+    /// The blob.
+    #[sqlx(try_from = "Vec<u8>")]
+    pub sha256: Sha256,
+    /// The blob that holds its METADATA or PKG-INFO.
+    metadata_sha256: Option<Vec<u8>>,
+    /// Bytes.
+    pub size: i64,
+    /// Requires-Python.
+    pub requires_python: Option<String>,
+    /// `None`: not yanked; `Some("")`: no reason given.
+    pub yanked: Option<String>,
+    /// When it entered this index.
+    pub uploaded: Timestamp,
+    /// Who brought it.
+    pub uploaded_by: Option<String>,
+}
+
+impl File {
+    /// The blob that holds the file's METADATA or PKG-INFO.
+    pub fn metadata_sha256(&self) -> Option<Sha256> {
+        self.metadata_sha256.clone().and_then(|bytes| Sha256::try_from(bytes).ok())
+    }
+}
+
+/// A file about to be stored.
+#[derive(Debug)]
+pub struct NewFile<'a> {
+    /// Project.
+    pub project: ProjectId,
+    /// Release; `None` for a mirrored file.
+    pub release: Option<ReleaseId>,
+    /// Name.
+    pub filename: &'a str,
+    /// `bdist_wheel`, `sdist`, …
+    pub kind: &'a str,
+    /// Blob.
+    pub sha256: Sha256,
+    /// Blob of its METADATA or PKG-INFO.
+    pub metadata_sha256: Option<Sha256>,
+    /// Bytes.
+    pub size: u64,
+    /// Requires-Python.
+    pub requires_python: Option<&'a str>,
+    /// Who brings it.
+    pub uploaded_by: &'a str,
+    /// Where the bytes came from, for a mirrored or promoted file.
+    pub origin: Option<&'a Value>,
+}
+
+/// Adds a file; `None` if the project has a live file of this name, which the caller then compares.
+///
+/// The serial is not known yet (the journal row comes last): [`set_added`] writes it.
+pub async fn add(c: &mut Conn, file: &NewFile<'_>, now: Timestamp) -> Result<Option<FileId>> {
+    let size = i64::try_from(file.size).unwrap_or(i64::MAX);
+    on!(c, c => query_scalar(sql!(
+        "INSERT INTO files (project_id, release_id, filename, kind, sha256, metadata_sha256, size, requires_python,
+                            uploaded, uploaded_by, origin, state, added_serial)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 'published', 0)
+         ON CONFLICT (project_id, filename) WHERE removed_serial IS NULL DO NOTHING
+         RETURNING id"
+    ))
+    .bind(file.project).bind(file.release).bind(file.filename).bind(file.kind).bind(file.sha256.as_bytes())
+    .bind(file.metadata_sha256.as_ref().map(Sha256::as_bytes)).bind(size).bind(file.requires_python)
+    .bind(now).bind(file.uploaded_by).bind(file.origin.map(Json))
+    .fetch_optional(c).await)
+}
+
+/// The live files of a project, by name.
+pub async fn live(c: &mut Conn, project: ProjectId) -> Result<Vec<File>> {
+    on!(c, c => query_as(sql!(
+        "SELECT id, release_id, filename, sha256, metadata_sha256, size, requires_python, yanked, uploaded, uploaded_by
+         FROM files WHERE project_id = $1 AND removed_serial IS NULL ORDER BY filename"
+    )).bind(project).fetch_all(c).await)
+}
+
+/// The live file of this name.
+pub async fn by_name(c: &mut Conn, project: ProjectId, filename: &str) -> Result<Option<File>> {
+    on!(c, c => query_as(sql!(
+        "SELECT id, release_id, filename, sha256, metadata_sha256, size, requires_python, yanked, uploaded, uploaded_by
+         FROM files WHERE project_id = $1 AND filename = $2 AND removed_serial IS NULL"
+    )).bind(project).bind(filename).fetch_optional(c).await)
+}
+
+/// Whether a file of this name and digest was here and was removed: the difference between 410 and 404.
+pub async fn was_removed(
+    c: &mut Conn,
+    index: IndexId,
+    project: &ProjectName,
+    filename: &str,
+    sha256_prefix: &str,
+) -> Result<bool> {
+    let digests: Vec<Vec<u8>> = on!(c, c => query_scalar(sql!(
+        "SELECT f.sha256 FROM files f JOIN projects p ON p.id = f.project_id
+         WHERE p.index_id = $1 AND p.name = $2 AND f.filename = $3 AND f.removed_serial IS NOT NULL"
+    )).bind(index).bind(project).bind(filename).fetch_all(c).await)?;
+    Ok(digests.into_iter().filter_map(|d| Sha256::try_from(d).ok()).any(|d| d.hex().starts_with(sha256_prefix)))
+}
+
+/// Writes the serial of the change that brought the file.
+pub async fn set_added(c: &mut Conn, id: FileId, serial: Serial) -> Result<()> {
+    on!(c, c => query(sql!("UPDATE files SET added_serial = $2 WHERE id = $1")).bind(id).bind(serial).execute(c).await.map(drop))
+}
+
+/// Removes a file; its row stays. Called with a serial of 0 where the journal row still has to come, and again with the real one.
+pub async fn set_removed(c: &mut Conn, id: FileId, serial: Serial, now: Timestamp) -> Result<()> {
+    on!(c, c => query(sql!("UPDATE files SET removed_serial = $2, removed = $3 WHERE id = $1"))
+        .bind(id).bind(serial).bind(now).execute(c).await.map(drop))
+}
+
+/// Yanks (with a reason, which may be empty) or un-yanks.
+pub async fn set_yanked(c: &mut Conn, id: FileId, yanked: Option<&str>) -> Result<()> {
+    on!(c, c => query(sql!("UPDATE files SET yanked = $2 WHERE id = $1")).bind(id).bind(yanked).execute(c).await.map(drop))
+}

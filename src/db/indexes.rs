@@ -1,0 +1,76 @@
+//! Indexes and their bases. The whole table is read into memory at start and after each change of it (`index::tree`).
+
+use super::{Conn, IndexId, Result, UserId};
+use crate::clock::Timestamp;
+use crate::names::{IndexName, IndexPath, UserName};
+use crate::{on, sql};
+use serde_json::{Map, Value};
+use sqlx::types::Json;
+use sqlx::{FromRow, query, query_as, query_scalar};
+
+/// One index.
+#[derive(Debug, Clone, FromRow)]
+pub struct Index {
+    /// Key.
+    pub id: IndexId,
+    /// The owner.
+    pub user_name: UserName,
+    /// The name below the owner.
+    pub name: IndexName,
+    /// `stage` or `mirror`.
+    pub kind: String,
+    /// `ready`, or `importing` while an import fills it and nobody may see it.
+    pub state: String,
+    /// Every option but type and bases; `index::settings` reads it.
+    pub settings: Json<Map<String, Value>>,
+    /// When it was made.
+    pub created: Timestamp,
+}
+
+/// Every index, by owner and name.
+pub async fn all(c: &mut Conn) -> Result<Vec<Index>> {
+    on!(c, c => query_as(sql!(
+        "SELECT i.id, u.name AS user_name, i.name, i.kind, i.state, i.settings, i.created
+         FROM indexes i JOIN users u ON u.id = i.user_id ORDER BY u.name, i.name"
+    )).fetch_all(c).await)
+}
+
+/// Every base as (index, `user/index`), in each index's order.
+pub async fn all_bases(c: &mut Conn) -> Result<Vec<(IndexId, String)>> {
+    on!(c, c => query_as(sql!("SELECT index_id, base FROM index_bases ORDER BY index_id, position")).fetch_all(c).await)
+}
+
+/// Adds an index; `None` if the owner has one of this name.
+pub async fn add(
+    c: &mut Conn,
+    user: UserId,
+    name: &IndexName,
+    kind: &str,
+    settings: &Map<String, Value>,
+    now: Timestamp,
+) -> Result<Option<IndexId>> {
+    on!(c, c => query_scalar(sql!(
+        "INSERT INTO indexes (user_id, name, kind, state, settings, created) VALUES ($1, $2, $3, 'ready', $4, $5)
+         ON CONFLICT (user_id, name) DO NOTHING RETURNING id"
+    )).bind(user).bind(name).bind(kind).bind(Json(settings)).bind(now).fetch_optional(c).await)
+}
+
+/// Replaces the options.
+pub async fn set_settings(c: &mut Conn, id: IndexId, settings: &Map<String, Value>) -> Result<()> {
+    on!(c, c => query(sql!("UPDATE indexes SET settings = $2 WHERE id = $1")).bind(id).bind(Json(settings)).execute(c).await.map(drop))
+}
+
+/// Replaces the bases.
+pub async fn set_bases(c: &mut Conn, id: IndexId, bases: &[IndexPath]) -> Result<()> {
+    on!(&mut *c, c => query(sql!("DELETE FROM index_bases WHERE index_id = $1")).bind(id).execute(c).await.map(drop))?;
+    for (position, base) in (0_i64..).zip(bases) {
+        on!(&mut *c, c => query(sql!("INSERT INTO index_bases (index_id, position, base) VALUES ($1, $2, $3)"))
+            .bind(id).bind(position).bind(base.to_string()).execute(c).await.map(drop))?;
+    }
+    Ok(())
+}
+
+/// Removes an index with all its projects.
+pub async fn remove(c: &mut Conn, id: IndexId) -> Result<()> {
+    on!(c, c => query(sql!("DELETE FROM indexes WHERE id = $1")).bind(id).execute(c).await.map(drop))
+}

@@ -1,0 +1,116 @@
+//! The journal: every change, in the order in which it became visible. Written in the transaction of the change, as its last
+//! statement; read by whoever keeps something in memory.
+
+use super::{Conn, IndexId, Result, Serial};
+use crate::clock::Timestamp;
+use crate::pypi::ProjectName;
+use crate::{on, sql};
+use serde_json::Value;
+use sqlx::types::Json;
+use sqlx::{FromRow, query, query_as, query_scalar};
+
+/// What happened. The words are stored and shown; they never change their meaning.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, sqlx::Type)]
+#[sqlx(type_name = "text", rename_all = "kebab-case")]
+pub enum Action {
+    /// A user was made.
+    UserAdd,
+    /// A user's profile changed.
+    UserSet,
+    /// A user's password changed.
+    UserPassword,
+    /// A user was removed.
+    UserRemove,
+    /// A token was made.
+    TokenAdd,
+    /// A token was revoked.
+    TokenRemove,
+    /// An index was made.
+    IndexAdd,
+    /// An index's options or bases changed.
+    IndexSet,
+    /// An index was removed.
+    IndexRemove,
+    /// A project was removed, or its reserved name released.
+    ProjectRemove,
+    /// A release was removed.
+    ReleaseRemove,
+    /// A file was published.
+    FileAdd,
+    /// A file was replaced on a volatile index.
+    FileReplace,
+    /// A file was removed.
+    FileRemove,
+    /// A file was yanked.
+    FileYank,
+    /// A file was un-yanked.
+    FileUnyank,
+    /// A mirror saw its upstream's page change.
+    MirrorPage,
+    /// A mirror keeps a file now.
+    MirrorFile,
+    /// A setting of the whole server changed.
+    ServerSet,
+}
+
+/// A change about to be written.
+#[derive(Debug)]
+pub struct Change<'a> {
+    /// Who: `user:alice`, `token:alice/ci`, `anonymous`, `system`, `cli`.
+    pub actor: &'a str,
+    /// Where.
+    pub index: Option<IndexId>,
+    /// Which project.
+    pub project: Option<&'a ProjectName>,
+    /// What.
+    pub action: Action,
+    /// More, for people.
+    pub detail: Value,
+}
+
+/// A change as followers read it.
+#[derive(Debug, Clone, PartialEq, Eq, FromRow)]
+pub struct Entry {
+    /// Its place.
+    pub serial: Serial,
+    /// When.
+    pub at: Timestamp,
+    /// Who.
+    pub actor: String,
+    /// Where.
+    pub index_id: Option<IndexId>,
+    /// Which project.
+    pub project: Option<ProjectName>,
+    /// What; a word this version does not know is kept as text, so that an older node can follow a newer one.
+    pub action: String,
+    /// More, for people.
+    pub detail: Json<Value>,
+}
+
+/// Writes the change and returns its serial. Call it last: on PostgreSQL it takes the one lock that makes serials become
+/// visible in their order, and holds it until the commit.
+pub async fn append(c: &mut Conn, change: &Change<'_>, now: Timestamp) -> Result<Serial> {
+    if let Conn::Postgres(h) = &mut *c {
+        // The key is of this schema, because advisory locks are of the whole database.
+        query("SELECT pg_advisory_xact_lock(hashtext('cheeseshop journal'), hashtext(current_schema()))")
+            .execute(&mut **h)
+            .await?;
+    }
+    on!(c, c => query_scalar(sql!(
+        "INSERT INTO journal (at, actor, index_id, project, action, detail) VALUES ($1, $2, $3, $4, $5, $6) RETURNING serial"
+    ))
+    .bind(now).bind(change.actor).bind(change.index).bind(change.project).bind(change.action).bind(Json(&change.detail))
+    .fetch_one(c).await)
+}
+
+/// The newest serial; [`Serial::NONE`] if nothing ever happened.
+pub async fn last(c: &mut Conn) -> Result<Serial> {
+    on!(c, c => query_scalar(sql!("SELECT COALESCE(MAX(serial), 0) FROM journal")).fetch_one(c).await)
+}
+
+/// At most `count` changes after `seen`, in order.
+pub async fn since(c: &mut Conn, seen: Serial, count: i64) -> Result<Vec<Entry>> {
+    on!(c, c => query_as(sql!(
+        "SELECT serial, at, actor, index_id, project, action, detail FROM journal WHERE serial > $1 ORDER BY serial LIMIT $2"
+    )).bind(seen).bind(count).fetch_all(c).await)
+}

@@ -1,0 +1,111 @@
+//! What mirrors remember of their upstream.
+
+use super::{Conn, IndexId, Result, Serial};
+use crate::clock::Timestamp;
+use crate::pypi::{ProjectName, Sha256};
+use crate::{on, sql};
+use sqlx::{FromRow, query, query_as};
+
+/// One remembered page, its record still packed.
+#[derive(Debug, Clone, FromRow)]
+pub struct MirrorPage {
+    /// Upstream's validator of the page as last fetched.
+    pub etag: Option<String>,
+    /// SHA-256 of the body as upstream sent it.
+    pub digest: Option<Vec<u8>>,
+    /// Upstream's own serial.
+    pub serial: Option<i64>,
+    /// When upstream last gave an answer that could be used.
+    pub checked: Timestamp,
+    /// When the record last changed.
+    pub changed: Timestamp,
+    /// Failed attempts since `checked`.
+    pub failures: i64,
+    /// zstd of the record's JSON.
+    pub body: Vec<u8>,
+}
+
+/// The remembered page.
+pub async fn page(c: &mut Conn, index: IndexId, name: &str) -> Result<Option<MirrorPage>> {
+    on!(c, c => query_as(sql!(
+        "SELECT etag, digest, serial, checked, changed, failures, body FROM mirror_pages WHERE index_id = $1 AND name = $2"
+    )).bind(index).bind(name).fetch_optional(c).await)
+}
+
+/// Remembers a page that is new or has changed.
+pub async fn put_page(c: &mut Conn, index: IndexId, name: &str, page: &MirrorPage) -> Result<()> {
+    on!(c, c => query(sql!(
+        "INSERT INTO mirror_pages (index_id, name, etag, digest, serial, checked, changed, failures, body)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+         ON CONFLICT (index_id, name) DO UPDATE SET etag = excluded.etag, digest = excluded.digest, serial = excluded.serial,
+            checked = excluded.checked, changed = excluded.changed, failures = excluded.failures, body = excluded.body"
+    ))
+    .bind(index).bind(name).bind(&page.etag).bind(&page.digest).bind(page.serial).bind(page.checked).bind(page.changed)
+    .bind(page.failures).bind(&page.body)
+    .execute(c).await.map(drop))
+}
+
+/// Notes that upstream was asked and the record stands as it is: nothing that a page shows changes, so nothing is journalled.
+pub async fn touch_page(c: &mut Conn, index: IndexId, name: &str, checked: Timestamp, failures: i64) -> Result<()> {
+    on!(c, c => query(sql!("UPDATE mirror_pages SET checked = $3, failures = $4 WHERE index_id = $1 AND name = $2"))
+        .bind(index).bind(name).bind(checked).bind(failures).execute(c).await.map(drop))
+}
+
+/// Forgets a page; the next request asks upstream again.
+pub async fn remove_page(c: &mut Conn, index: IndexId, name: &str) -> Result<()> {
+    on!(c, c => query(sql!("DELETE FROM mirror_pages WHERE index_id = $1 AND name = $2")).bind(index).bind(name).execute(c).await.map(drop))
+}
+
+/// Names of the projects whose pages are remembered, sorted.
+pub async fn page_names(c: &mut Conn, index: IndexId) -> Result<Vec<(ProjectName, Serial)>> {
+    on!(c, c => query_as(sql!(
+        "SELECT m.name, COALESCE(p.serial, 0) FROM mirror_pages m
+         LEFT JOIN projects p ON p.index_id = m.index_id AND p.name = m.name
+         WHERE m.index_id = $1 AND m.name <> '' ORDER BY m.name"
+    )).bind(index).fetch_all(c).await)
+}
+
+/// What was learnt of a mirrored wheel's METADATA.
+#[derive(Debug, Clone, PartialEq, Eq, FromRow)]
+pub struct Learnt {
+    /// The wheel.
+    pub filename: String,
+    /// The blob that holds its METADATA; `None`: the wheel has none that can be read.
+    sha256: Option<Vec<u8>>,
+}
+
+impl Learnt {
+    /// The blob that holds the METADATA; `None`: the wheel has none that can be read.
+    pub fn sha256(&self) -> Option<Sha256> {
+        self.sha256.clone().and_then(|bytes| Sha256::try_from(bytes).ok())
+    }
+}
+
+/// What was learnt of all wheels of a project.
+pub async fn learnt(c: &mut Conn, index: IndexId, name: &ProjectName) -> Result<Vec<Learnt>> {
+    on!(c, c => query_as(sql!("SELECT filename, sha256 FROM mirror_metadata WHERE index_id = $1 AND name = $2 ORDER BY filename"))
+        .bind(index).bind(name).fetch_all(c).await)
+}
+
+/// What was learnt of one wheel.
+pub async fn learnt_of(c: &mut Conn, index: IndexId, name: &ProjectName, filename: &str) -> Result<Option<Learnt>> {
+    on!(c, c => query_as(sql!("SELECT filename, sha256 FROM mirror_metadata WHERE index_id = $1 AND name = $2 AND filename = $3"))
+        .bind(index).bind(name).bind(filename).fetch_optional(c).await)
+}
+
+/// Remembers what a wheel's METADATA is, or that it has none.
+pub async fn learn(
+    c: &mut Conn,
+    index: IndexId,
+    name: &ProjectName,
+    filename: &str,
+    sha256: Option<Sha256>,
+    now: Timestamp,
+) -> Result<()> {
+    on!(c, c => query(sql!(
+        "INSERT INTO mirror_metadata (index_id, name, filename, sha256, learnt) VALUES ($1, $2, $3, $4, $5)
+         ON CONFLICT (index_id, name, filename) DO UPDATE SET sha256 = excluded.sha256, learnt = excluded.learnt"
+    ))
+    .bind(index).bind(name).bind(filename).bind(sha256.as_ref().map(Sha256::as_bytes)).bind(now)
+    .execute(c).await.map(drop))
+}

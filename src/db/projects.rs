@@ -1,0 +1,59 @@
+//! Projects of an index.
+
+use super::{Conn, IndexId, ProjectId, Result, Serial};
+use crate::clock::Timestamp;
+use crate::pypi::{ProjectName, ProjectStatus};
+use crate::{on, sql};
+use sqlx::types::Json;
+use sqlx::{FromRow, query, query_as, query_scalar};
+
+/// One project of one index.
+#[derive(Debug, Clone, FromRow)]
+pub struct Project {
+    /// Key.
+    pub id: ProjectId,
+    /// The spelling of the last upload.
+    pub display_name: String,
+    /// PEP 792 status; `None`: active.
+    pub status: Option<Json<ProjectStatus>>,
+    /// Kept although it has no file, so that no mirror may answer for its name.
+    pub reserved: bool,
+    /// The last change.
+    pub serial: Serial,
+}
+
+/// The project, if the index has it.
+pub async fn by_name(c: &mut Conn, index: IndexId, name: &ProjectName) -> Result<Option<Project>> {
+    on!(c, c => query_as(sql!("SELECT id, display_name, status, reserved, serial FROM projects WHERE index_id = $1 AND name = $2"))
+        .bind(index).bind(name).fetch_optional(c).await)
+}
+
+/// Adds the project, or takes over the spelling if it is there. A reserved name is in use again.
+pub async fn put(c: &mut Conn, index: IndexId, name: &ProjectName, display_name: &str, now: Timestamp) -> Result<ProjectId> {
+    on!(c, c => query_scalar(sql!(
+        "INSERT INTO projects (index_id, name, display_name, reserved, serial, created) VALUES ($1, $2, $3, FALSE, 0, $4)
+         ON CONFLICT (index_id, name) DO UPDATE SET display_name = excluded.display_name, reserved = FALSE
+         RETURNING id"
+    )).bind(index).bind(name).bind(display_name).bind(now).fetch_one(c).await)
+}
+
+/// Notes the serial of the project's last change.
+pub async fn set_serial(c: &mut Conn, id: ProjectId, serial: Serial) -> Result<()> {
+    on!(c, c => query(sql!("UPDATE projects SET serial = $2 WHERE id = $1")).bind(id).bind(serial).execute(c).await.map(drop))
+}
+
+/// Reserves a name that has lost its last file, or releases it.
+pub async fn set_reserved(c: &mut Conn, id: ProjectId, reserved: bool) -> Result<()> {
+    on!(c, c => query(sql!("UPDATE projects SET reserved = $2 WHERE id = $1")).bind(id).bind(reserved).execute(c).await.map(drop))
+}
+
+/// Removes the project with its releases and files, for good.
+pub async fn remove(c: &mut Conn, id: ProjectId) -> Result<()> {
+    on!(c, c => query(sql!("DELETE FROM projects WHERE id = $1")).bind(id).execute(c).await.map(drop))
+}
+
+/// Names and last serials of the index's projects, sorted by name; names that are only reserved left out.
+pub async fn names(c: &mut Conn, index: IndexId) -> Result<Vec<(ProjectName, Serial)>> {
+    on!(c, c => query_as(sql!("SELECT name, serial FROM projects WHERE index_id = $1 AND NOT reserved ORDER BY name"))
+        .bind(index).fetch_all(c).await)
+}

@@ -1,0 +1,128 @@
+//! Both engines for tests: a fresh SQLite file, and a schema of its own in the PostgreSQL that `TEST_PG_URL` names.
+
+use super::Db;
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{ConnectOptions, Executor};
+use std::str::FromStr;
+
+/// Every statement in the program as (SQLite's text, PostgreSQL's text); `sql!` enrols each.
+#[linkme::distributed_slice]
+pub static STATEMENTS: [(&'static str, &'static str)];
+
+/// A SQLite database in a folder that lives as long as the second value.
+pub async fn sqlite() -> (Db, tempfile::TempDir) {
+    let folder = tempfile::tempdir().unwrap();
+    let db = Db::open(&format!("sqlite:{}", folder.path().join("test.db").display())).await.unwrap();
+    (db, folder)
+}
+
+/// A PostgreSQL database: an empty schema with a random name.
+pub async fn postgres() -> Db {
+    let url = std::env::var("TEST_PG_URL").expect("TEST_PG_URL names the PostgreSQL for tests; tests/run starts one");
+    let options = PgConnectOptions::from_str(&url).unwrap();
+    let schema = format!("test_{:016x}", getrandom::u64().unwrap());
+    let mut c = options.connect().await.unwrap();
+    c.execute(sqlx::AssertSqlSafe(format!("CREATE SCHEMA {schema}"))).await.unwrap();
+    Db::open_postgres(options.options([("search_path", schema)])).await.unwrap()
+}
+
+/// Makes one test function into two, one an engine: `both! { async fn name(db: Db) { … } }`.
+#[macro_export]
+macro_rules! both {
+    ($(async fn $name:ident($db:ident: Db) $body:block)+) => {
+        $(mod $name {
+            use super::*;
+            async fn check($db: $crate::db::Db) $body
+
+            #[tokio::test]
+            async fn sqlite() {
+                let (db, _folder) = $crate::db::testing::sqlite().await;
+                check(db).await
+            }
+
+            #[tokio::test]
+            async fn postgres() {
+                check($crate::db::testing::postgres().await).await
+            }
+        })+
+    };
+}
+
+mod tests {
+    use super::*;
+    use sqlx::{AssertSqlSafe, Row, SqlSafeStr};
+    use std::collections::BTreeSet;
+
+    /// A wrong table, column or parameter in any statement of the program fails here, on both engines.
+    #[tokio::test]
+    async fn every_statement_prepares_on_both_engines() {
+        let (Db::Sqlite { write, .. }, _folder) = sqlite().await else { unreachable!() };
+        let Db::Postgres(pool) = postgres().await else { unreachable!() };
+        assert!(STATEMENTS.len() > 30, "the statements enrol themselves");
+        for (on_sqlite, on_postgres) in STATEMENTS {
+            if let Err(error) = write.acquire().await.unwrap().prepare(AssertSqlSafe(*on_sqlite).into_sql_str()).await {
+                panic!("SQLite refuses: {error}\n{on_sqlite}");
+            }
+            if let Err(error) = pool.acquire().await.unwrap().prepare(AssertSqlSafe(*on_postgres).into_sql_str()).await {
+                panic!("PostgreSQL refuses: {error}\n{on_postgres}");
+            }
+        }
+    }
+
+    /// Both schemas have the same tables with the same columns in the same order.
+    #[tokio::test]
+    async fn both_schemas_are_alike() {
+        let (Db::Sqlite { write, .. }, _folder) = sqlite().await else { unreachable!() };
+        let Db::Postgres(pool) = postgres().await else { unreachable!() };
+        let lite: Vec<String> = write
+            .fetch_all(
+                "SELECT t.name || '.' || c.name FROM sqlite_master t, pragma_table_info(t.name) c
+                 WHERE t.type = 'table' AND t.name NOT LIKE 'sqlite_%' AND t.name NOT LIKE '\\_sqlx%' ESCAPE '\\' ORDER BY t.name, c.cid",
+            )
+            .await
+            .unwrap()
+            .iter()
+            .map(|row| row.get(0))
+            .collect();
+        let pg: Vec<String> = pool
+            .fetch_all(
+                "SELECT (table_name || '.' || column_name)::text FROM information_schema.columns
+                 WHERE table_schema = current_schema() AND table_name NOT LIKE '\\_sqlx%' ORDER BY table_name, ordinal_position",
+            )
+            .await
+            .unwrap()
+            .iter()
+            .map(|row| row.get(0))
+            .collect();
+        assert_eq!(lite, pg);
+        assert!(lite.len() > 50, "{lite:?}");
+    }
+
+    /// Garbage collection looks through `DIGEST_COLUMNS`; a digest column that is not listed there would lose blobs.
+    #[tokio::test]
+    async fn every_digest_column_is_known_to_garbage_collection() {
+        let (Db::Sqlite { write, .. }, _folder) = sqlite().await else { unreachable!() };
+        let found: BTreeSet<(String, String)> = write
+            .fetch_all(
+                "SELECT t.name, c.name FROM sqlite_master t, pragma_table_info(t.name) c
+                 WHERE t.type = 'table' AND c.name LIKE '%sha256'",
+            )
+            .await
+            .unwrap()
+            .iter()
+            .map(|row| (row.get(0), row.get(1)))
+            .collect();
+        let known = super::super::blobs::DIGEST_COLUMNS.iter().map(|(t, c)| (t.to_string(), c.to_string())).collect();
+        assert_eq!(found, known);
+    }
+
+    #[test]
+    fn both_engines_have_the_same_migrations() {
+        let names = |engine: &str| -> BTreeSet<String> {
+            let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations").join(engine);
+            std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+        };
+        assert_eq!(names("sqlite"), names("postgres"));
+        assert!(!names("sqlite").is_empty());
+    }
+}

@@ -1,0 +1,108 @@
+//! Users: who may sign in.
+
+use super::{Conn, Result, UserId};
+use crate::clock::Timestamp;
+use crate::names::UserName;
+use crate::{on, sql};
+use sqlx::types::Json;
+use sqlx::{FromRow, query, query_as, query_scalar};
+
+/// One user.
+#[derive(Debug, Clone, FromRow)]
+pub struct User {
+    /// Key.
+    pub id: UserId,
+    /// Sign-in name.
+    pub name: UserName,
+    /// Free text.
+    pub email: Option<String>,
+    /// Free text.
+    pub title: Option<String>,
+    /// Free text.
+    pub description: Option<String>,
+    /// Any JSON that devpi's clients keep here.
+    pub custom_data: Option<Json<serde_json::Value>>,
+    /// Argon2 as a PHC string; `None`: no password opens this account.
+    pub password_hash: Option<String>,
+    /// May do everything.
+    pub admin: bool,
+    /// When the row was made.
+    pub created: Timestamp,
+    /// When it was last changed.
+    pub modified: Option<Timestamp>,
+    /// Since when it may not sign in.
+    pub disabled: Option<Timestamp>,
+}
+
+/// What a person may change about a user, the password aside.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Profile {
+    /// Free text.
+    pub email: Option<String>,
+    /// Free text.
+    pub title: Option<String>,
+    /// Free text.
+    pub description: Option<String>,
+    /// Any JSON.
+    pub custom_data: Option<serde_json::Value>,
+}
+
+/// Adds a user; `None` if the name is taken.
+pub async fn add(
+    c: &mut Conn,
+    name: &UserName,
+    profile: &Profile,
+    password_hash: Option<&str>,
+    admin: bool,
+    now: Timestamp,
+) -> Result<Option<UserId>> {
+    on!(c, c => query_scalar(sql!(
+        "INSERT INTO users (name, email, title, description, custom_data, password_hash, admin, created)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (name) DO NOTHING RETURNING id"
+    ))
+    .bind(name).bind(&profile.email).bind(&profile.title).bind(&profile.description)
+    .bind(profile.custom_data.as_ref().map(Json)).bind(password_hash).bind(admin).bind(now)
+    .fetch_optional(c).await)
+}
+
+/// The user of this name.
+pub async fn by_name(c: &mut Conn, name: &str) -> Result<Option<User>> {
+    on!(c, c => query_as(sql!(
+        "SELECT id, name, email, title, description, custom_data, password_hash, admin, created, modified, disabled
+         FROM users WHERE name = $1"
+    )).bind(name).fetch_optional(c).await)
+}
+
+/// Every user, by name.
+pub async fn all(c: &mut Conn) -> Result<Vec<User>> {
+    on!(c, c => query_as(sql!(
+        "SELECT id, name, email, title, description, custom_data, password_hash, admin, created, modified, disabled
+         FROM users ORDER BY name"
+    )).fetch_all(c).await)
+}
+
+/// Whether there is any user at all; the first start makes `root` when there is none.
+pub async fn any(c: &mut Conn) -> Result<bool> {
+    on!(c, c => query_scalar(sql!("SELECT EXISTS (SELECT 1 FROM users)")).fetch_one(c).await)
+}
+
+/// Replaces what people may change.
+pub async fn set_profile(c: &mut Conn, id: UserId, profile: &Profile, now: Timestamp) -> Result<()> {
+    on!(c, c => query(sql!(
+        "UPDATE users SET email = $2, title = $3, description = $4, custom_data = $5, modified = $6 WHERE id = $1"
+    ))
+    .bind(id).bind(&profile.email).bind(&profile.title).bind(&profile.description)
+    .bind(profile.custom_data.as_ref().map(Json)).bind(now)
+    .execute(c).await.map(drop))
+}
+
+/// Replaces the password.
+pub async fn set_password(c: &mut Conn, id: UserId, password_hash: &str, now: Timestamp) -> Result<()> {
+    on!(c, c => query(sql!("UPDATE users SET password_hash = $2, modified = $3 WHERE id = $1"))
+        .bind(id).bind(password_hash).bind(now).execute(c).await.map(drop))
+}
+
+/// Removes a user with tokens, sessions, indexes and all they hold.
+pub async fn remove(c: &mut Conn, id: UserId) -> Result<()> {
+    on!(c, c => query(sql!("DELETE FROM users WHERE id = $1")).bind(id).execute(c).await.map(drop))
+}
