@@ -1,1 +1,111 @@
-//! (to be written)
+//! What a client may be told. Everything else is [`Error::Internal`]: logged once where it is answered, and shown as a 500
+//! that says nothing.
+
+use std::time::Duration;
+
+/// Short for results that end in an answer to a client.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Why a request was not carried out. The text of each is one sentence a client may read; it becomes the body and, over
+/// HTTP/1.1, the reason phrase.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// 400: the request itself is wrong.
+    #[error("{0}")]
+    BadRequest(String),
+    /// 401: nobody, or somebody whose password, token or session is not accepted.
+    #[error("{0}")]
+    Unauthorized(&'static str),
+    /// 403: somebody, but without the right.
+    #[error("{0}")]
+    Forbidden(String),
+    /// 404: not here, or not for this caller to know.
+    #[error("{0}")]
+    NotFound(String),
+    /// 405: not with this method; the methods that would do.
+    #[error("{message}")]
+    MethodNotAllowed {
+        /// The `Allow` header.
+        allow: &'static str,
+        /// What to do instead.
+        message: String,
+    },
+    /// 406: no such form.
+    #[error("{0}")]
+    NotAcceptable(String),
+    /// 409: something of this name is there already.
+    #[error("{0}")]
+    Conflict(String),
+    /// 410: it was here and was removed.
+    #[error("{0}")]
+    Gone(String),
+    /// 413: more bytes than allowed.
+    #[error("{0}")]
+    TooLarge(String),
+    /// 502: the upstream index did not give a usable answer.
+    #[error("{0}")]
+    BadGateway(String),
+    /// 503: come back later.
+    #[error("{message}")]
+    Unavailable {
+        /// What is the matter.
+        message: String,
+        /// When to try again.
+        retry_after: Duration,
+    },
+    /// 507: no room for the file.
+    #[error("the server has no room left for this file")]
+    NoRoom,
+    /// 500: nobody's business but the operator's.
+    #[error("the server could not carry out this request; its log says why")]
+    Internal(#[source] anyhow::Error),
+}
+
+impl Error {
+    /// A 404 for an index, in devpi's words.
+    pub fn no_index(path: impl std::fmt::Display) -> Self {
+        Self::NotFound(format!("The stage {path} could not be found."))
+    }
+
+    /// A 404 for a project, in devpi's words.
+    pub fn no_project(name: impl std::fmt::Display) -> Self {
+        Self::NotFound(format!("The project {name} does not exist."))
+    }
+}
+
+impl From<sqlx::Error> for Error {
+    fn from(error: sqlx::Error) -> Self {
+        match error {
+            // The pool is exhausted or the database cannot be reached: passing trouble, worth a retry.
+            sqlx::Error::PoolTimedOut | sqlx::Error::Io(_) => {
+                tracing::warn!(%error, "the database does not answer");
+                Self::Unavailable {
+                    message: "the database does not answer; try again".into(),
+                    retry_after: Duration::from_secs(2),
+                }
+            }
+            other => Self::Internal(other.into()),
+        }
+    }
+}
+
+impl From<std::io::Error> for Error {
+    fn from(error: std::io::Error) -> Self {
+        match error.kind() {
+            std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => Self::NoRoom,
+            _ => Self::Internal(error.into()),
+        }
+    }
+}
+
+impl From<anyhow::Error> for Error {
+    fn from(error: anyhow::Error) -> Self {
+        Self::Internal(error)
+    }
+}
+
+impl From<tokio::task::JoinError> for Error {
+    fn from(error: tokio::task::JoinError) -> Self {
+        Self::Internal(error.into())
+    }
+}

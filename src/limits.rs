@@ -21,3 +21,8 @@ pub const POSTGRES_CONNECTIONS: u32 = 10;
 pub const SQLITE_BUSY_WAIT: Duration = Duration::from_secs(5);
 /// Reading connections to SQLite.
 pub const SQLITE_READERS: u32 = 4;
+
+// Mirrors
+
+/// Seconds after which a mirror asks upstream for a page again, unless the index says otherwise (devpi's default).
+pub const MIRROR_CACHE_EXPIRY: Duration = Duration::from_secs(1800);
