@@ -4,8 +4,22 @@
 use std::time::Duration;
 
 // Archives
+
+/// Bytes of one METADATA or PKG-INFO file. It is held in memory while it is read; descriptions with embedded pictures reach
+/// a few MiB, and nothing honest comes near this.
+pub const METADATA_BYTES_MAX: usize = 16 << 20;
+
 // Blobs and the spool
 // Connections
+// File names and versions
+
+/// Bytes of a distribution's file name: what common file systems hold.
+pub const FILENAME_BYTES_MAX: usize = 255;
+/// Projects that a file name is taken for. Each guess may cost one question to an upstream, and anybody may ask for any name.
+pub const FILENAME_GUESSES_MAX: usize = 4;
+/// Bytes of a version. It must fit into a file name beside the project's name and the tags.
+pub const VERSION_BYTES_MAX: usize = 200;
+
 // Pages and caches
 // Sign-in and tokens
 // Upstream
