@@ -10,6 +10,12 @@ use std::time::Duration;
 pub const METADATA_BYTES_MAX: usize = 16 << 20;
 
 // Blobs and the spool
+
+/// Bytes read from a blob at once. Measured: 256 KiB costs a fifth of the processor time of 8 KiB, more gains nothing.
+pub const BLOB_READ_BYTES: usize = 256 * 1024;
+/// Bytes collected before they are hashed and written: one hop to the blocking pool for each, so not too few.
+pub const SPOOL_BUFFER_BYTES: usize = 256 * 1024;
+
 // Connections
 // File names and versions
 

@@ -1,0 +1,106 @@
+//! Streaming a blob: large reads on the blocking pool, the next piece being read while the last one is on its way to the
+//! client. Memory is two pieces for each stream, whatever the size of the blob.
+
+use std::fs::File;
+use std::io;
+use std::ops::Range;
+use std::os::unix::fs::FileExt;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures_util::Stream;
+use futures_util::stream::unfold;
+use tokio::task::JoinHandle;
+
+use crate::limits::BLOB_READ_BYTES;
+
+/// The bytes `range` of `file` in pieces of up to [`BLOB_READ_BYTES`], none of them empty.
+///
+/// Ends after the first error. A file that is shorter than `range` says is an error, never a clean end: the client must not
+/// take half a file for a whole one. An empty or backward range has no pieces.
+pub fn blob_stream(file: File, range: Range<u64>) -> impl Stream<Item = io::Result<Bytes>> + Send + 'static {
+    let state = Reading { file: Arc::new(file), rest: range, ahead: None };
+    unfold(Some(state), |state| async {
+        let mut state = state?;
+        let piece = match state.ahead.take().or_else(|| state.start_next())?.await {
+            Ok(piece) => piece,
+            Err(failed) => Err(io::Error::other(failed)),
+        };
+        state.ahead = state.start_next();
+        let next = piece.is_ok().then_some(state);
+        Some((piece, next))
+    })
+}
+
+struct Reading {
+    file: Arc<File>,
+    rest: Range<u64>,
+    ahead: Option<JoinHandle<io::Result<Bytes>>>,
+}
+
+impl Reading {
+    /// Begins to read the next piece; `None` at the end of the range.
+    fn start_next(&mut self) -> Option<JoinHandle<io::Result<Bytes>>> {
+        let at = self.rest.start;
+        let end = self.rest.end.min(at.saturating_add(BLOB_READ_BYTES as u64));
+        let bytes = end.checked_sub(at).filter(|bytes| *bytes > 0)?;
+        self.rest.start = end;
+        let file = self.file.clone();
+        Some(tokio::task::spawn_blocking(move || {
+            let mut piece = vec![0; bytes as usize];
+            file.read_exact_at(&mut piece, at)?;
+            Ok(piece.into())
+        }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures_util::StreamExt;
+    use proptest::prelude::*;
+    use std::io::Write;
+
+    fn file_of(bytes: &[u8]) -> File {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(bytes).unwrap();
+        file
+    }
+
+    fn pieces(file: File, range: Range<u64>) -> Vec<io::Result<Bytes>> {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(blob_stream(file, range).collect())
+    }
+
+    #[test]
+    fn no_bytes_no_pieces() {
+        for range in [0..0, 3..3, Range { start: 3, end: 1 }, 10..10] {
+            assert!(pieces(file_of(b"abc"), range.clone()).is_empty(), "{range:?}");
+        }
+    }
+
+    #[test]
+    fn a_file_that_is_too_short_ends_in_one_error() {
+        let bytes = vec![7; BLOB_READ_BYTES + 10];
+        let got = pieces(file_of(&bytes), 0..bytes.len() as u64 + 1);
+        assert_eq!(got.len(), 2);
+        assert_eq!(got[0].as_ref().unwrap().len(), BLOB_READ_BYTES);
+        assert_eq!(got[1].as_ref().unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(40))]
+        #[test]
+        fn a_range_gives_the_bytes_of_the_slice(size in 0..3 * BLOB_READ_BYTES, a in 0.0..1.0, b in 0.0..1.0) {
+            let bytes: Vec<u8> = (0..size).map(|n| (n % 253) as u8).collect();
+            let at = |share: f64| (size as f64 * share) as usize;
+            let (start, end) = (at(f64::min(a, b)), at(f64::max(a, b)));
+            let got = pieces(file_of(&bytes), start as u64..end as u64);
+            let lengths: Vec<usize> = got.iter().map(|piece| piece.as_ref().unwrap().len()).collect();
+            prop_assert!(lengths.iter().all(|length| (1..=BLOB_READ_BYTES).contains(length)));
+            prop_assert_eq!(lengths.len(), (end - start).div_ceil(BLOB_READ_BYTES));
+            let joined: Vec<u8> = got.into_iter().flat_map(|piece| piece.unwrap()).collect();
+            prop_assert!(joined == bytes[start..end], "{start}..{end} of {size}");
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! The folder for files that are on their way in: `<tmp>/<process>/`, one for each process, held by a lock.
+//!
+//! The lock, not the process number, says whether the owner lives: containers all have process 1, and the kernel lets go of
+//! a lock at the very moment its process ends, however it ends.
+
+use std::fs::{self, File, TryLockError};
+use std::io::{self, ErrorKind};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::local::{found, naming};
+
+/// The name of the lock file in `<tmp>` and in each process's folder.
+const LOCK: &str = "lock";
+
+/// This process's folder for spool files. Goes with its content when the last user drops it.
+#[derive(Debug)]
+pub(super) struct SpoolFolder {
+    path: PathBuf,
+    files: AtomicU64,
+    /// Holds the lock as long as it is open.
+    _lock: File,
+}
+
+/// A file in a [`SpoolFolder`] that disappears when it is dropped, unless it was renamed away.
+#[derive(Debug)]
+pub(super) struct TempFile {
+    pub(super) file: File,
+    pub(super) path: PathBuf,
+    /// Keeps the folder, and with it the lock, as long as a file is in it.
+    _folder: Arc<SpoolFolder>,
+}
+
+impl SpoolFolder {
+    /// Makes a folder below `tmp` for this process, and removes those of processes that have ended.
+    pub(super) fn open(tmp: &Path) -> io::Result<Self> {
+        fs::create_dir_all(tmp).map_err(|err| naming(tmp, &err))?;
+        // While this lock is held nobody else sweeps: a folder whose owner has not locked it yet would look abandoned.
+        let _others_wait =
+            lock_file(&tmp.join(LOCK)).and_then(|lock| lock.lock().map(|()| lock)).map_err(|err| naming(tmp, &err))?;
+        sweep(tmp)?;
+        let path = make_own(tmp)?;
+        let lock = lock_file(&path.join(LOCK))?;
+        lock.lock()?;
+        Ok(Self { path, files: AtomicU64::new(0), _lock: lock })
+    }
+
+    /// A new, empty file.
+    pub(super) fn new_file(self: &Arc<Self>) -> io::Result<TempFile> {
+        let path = self.path.join(self.files.fetch_add(1, Ordering::Relaxed).to_string());
+        let file = File::create_new(&path).map_err(|err| naming(&path, &err))?;
+        Ok(TempFile { file, path, _folder: self.clone() })
+    }
+}
+
+impl Drop for SpoolFolder {
+    fn drop(&mut self) {
+        // Best effort: what stays is swept at the next start.
+        let _ = fs::remove_dir_all(&self.path);
+    }
+}
+
+impl Drop for TempFile {
+    fn drop(&mut self) {
+        // Here and not on the blocking pool, which may be gone when a server stops. A file that was renamed is not found.
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
+fn lock_file(path: &Path) -> io::Result<File> {
+    File::options().create(true).truncate(false).write(true).open(path)
+}
+
+/// Removes every folder in `tmp` whose lock is free.
+fn sweep(tmp: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(tmp)? {
+        let folder = entry?.path();
+        if folder.is_dir() {
+            // Not found: its owner ended and removed it this very moment.
+            found(sweep_one(&folder)).map_err(|err| naming(&folder, &err))?;
+        }
+    }
+    Ok(())
+}
+
+/// Removes `folder` if no process holds its lock.
+fn sweep_one(folder: &Path) -> io::Result<()> {
+    match lock_file(&folder.join(LOCK))?.try_lock() {
+        Ok(()) => fs::remove_dir_all(folder),
+        Err(TryLockError::WouldBlock) => Ok(()),
+        Err(TryLockError::Error(err)) => Err(err),
+    }
+}
+
+/// Makes `<tmp>/<process number>-<n>` with the first `n` that is free.
+fn make_own(tmp: &Path) -> io::Result<PathBuf> {
+    let process = std::process::id();
+    for n in 0_u32.. {
+        let path = tmp.join(format!("{process}-{n}"));
+        match fs::create_dir(&path) {
+            Ok(()) => return Ok(path),
+            Err(err) if err.kind() == ErrorKind::AlreadyExists => {}
+            Err(err) => return Err(naming(&path, &err)),
+        }
+    }
+    Err(ErrorKind::AlreadyExists.into())
+}
