@@ -17,6 +17,37 @@ pub const BLOB_READ_BYTES: usize = 256 * 1024;
 pub const SPOOL_BUFFER_BYTES: usize = 256 * 1024;
 
 // Connections
+
+/// How long the server waits before it accepts again after the system refused it a connection: for lack of file handles or
+/// memory, which a busy loop would only make worse.
+pub const ACCEPT_PAUSE: Duration = Duration::from_millis(500);
+/// Connections open at once; more wait in the system's queue. Each costs a file handle and some 20 KiB.
+pub const CONNECTIONS_MAX: usize = 2048;
+/// Bytes of a request's body that are read and thrown away after it has been answered, so that a client that sends everything
+/// before it reads still sees why its upload was refused. Beyond that it sees a broken connection.
+pub const DISCARD_BYTES_MAX: u64 = 1024 * 1024 * 1024;
+/// How long such a body may go without a byte: a client that has read the answer may send nothing more.
+pub const DISCARD_SILENCE_MAX: Duration = Duration::from_secs(5);
+/// How long such a body is read in all.
+pub const DISCARD_TIME_MAX: Duration = Duration::from_secs(60);
+/// How long running requests may go on after the first signal to stop. Orchestrators kill after 30 seconds or more.
+pub const DRAIN_TIME_MAX: Duration = Duration::from_secs(30);
+/// Bytes of a request's line and headers; more is answered 431. Tokens and cookies fit many times over.
+pub const HEAD_BYTES_MAX: usize = 32 * 1024;
+/// How long a request's line and headers may take, from the first byte; on a new connection, from its opening.
+pub const HEAD_TIME_MAX: Duration = Duration::from_secs(10);
+/// How long a connection stays open between requests. Longer than the 60 seconds for which proxies commonly keep theirs, so
+/// that the proxy closes first and never writes into a closed connection.
+pub const IDLE_TIME_MAX: Duration = Duration::from_secs(75);
+/// Bytes of a URL's path as it is sent. The longest of our own, with every character escaped, has about 2,000.
+pub const PATH_BYTES_MAX: usize = 4096;
+/// How long a client may send nothing while its request's body is wanted.
+pub const READ_STALL_MAX: Duration = Duration::from_secs(60);
+/// A rest of a request's body up to this many bytes is read after an early answer without announcing the end of the connection.
+pub const UNREAD_BYTES_KEPT: u64 = 64 * 1024;
+/// How long a client may take nothing of an answer that is being written.
+pub const WRITE_STALL_MAX: Duration = Duration::from_secs(60);
+
 // File names and versions
 
 /// Bytes of a distribution's file name: what common file systems hold.
