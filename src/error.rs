@@ -109,3 +109,26 @@ impl From<tokio::task::JoinError> for Error {
         Self::Internal(error.into())
     }
 }
+
+impl Error {
+    /// A copy for somebody else who waited for the same work. The cause of an internal error was logged for the first one.
+    #[must_use]
+    pub fn share(&self) -> Self {
+        let text = self.to_string();
+        match self {
+            Self::BadRequest(_) => Self::BadRequest(text),
+            Self::Unauthorized(text) => Self::Unauthorized(text),
+            Self::Forbidden(_) => Self::Forbidden(text),
+            Self::NotFound(_) => Self::NotFound(text),
+            Self::MethodNotAllowed { allow, .. } => Self::MethodNotAllowed { allow, message: text },
+            Self::NotAcceptable(_) => Self::NotAcceptable(text),
+            Self::Conflict(_) => Self::Conflict(text),
+            Self::Gone(_) => Self::Gone(text),
+            Self::TooLarge(_) => Self::TooLarge(text),
+            Self::BadGateway(_) => Self::BadGateway(text),
+            Self::Unavailable { retry_after, .. } => Self::Unavailable { message: text, retry_after: *retry_after },
+            Self::NoRoom => Self::NoRoom,
+            Self::Internal(cause) => Self::Internal(anyhow::anyhow!("{cause:#}")),
+        }
+    }
+}

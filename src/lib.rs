@@ -30,3 +30,4 @@ pub mod limits;
 pub mod names;
 pub mod pypi;
 pub mod upstream;
+pub mod urls;

@@ -8,4 +8,3 @@ pub mod request_body;
 pub mod serve;
 pub mod shutdown;
 pub mod socket;
-pub mod url;

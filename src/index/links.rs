@@ -3,7 +3,7 @@
 //! Pure. The one place that knows the shape; pages write it and file requests are matched against it.
 
 use super::merge::Listed;
-use crate::http::url::encode_segment;
+use crate::urls::encode_segment;
 use crate::pypi::PageFile;
 
 /// The folder of a file's link below its index, without slashes at the ends.

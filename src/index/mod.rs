@@ -3,5 +3,25 @@
 //! Nothing here knows HTTP requests or writes SQL.
 
 pub mod access;
+pub mod account;
+pub mod admin;
+pub mod core;
+pub mod credentials;
+pub mod fetch;
+pub mod flight;
+pub mod follow;
+pub mod inspect;
+pub mod links;
+pub mod listing;
+pub mod merge;
+pub mod mirror;
+pub mod mirror_metadata;
+pub mod pages;
+pub mod projects;
+pub mod publish;
+pub mod record;
+pub mod release;
 pub mod settings;
 pub mod tree;
+
+pub use self::core::{Core, Rules};

@@ -120,6 +120,15 @@ pub const OPTIONS: &[OptionInfo] = &[
 const ALWAYS: &[&str] =
     &["volatile", "acl_upload", "acl_toxresult_upload", "acl_read", "bases", "mirror_whitelist", "mirror_whitelist_inheritance"];
 
+/// The key under which it is kept that `mirror_url` was set by somebody who may name a private address. Keys with this
+/// beginning are ours: people neither set nor see them.
+const PRIVATE_ALLOWED: &str = "_private_allowed";
+
+/// Notes whether the mirror may ask its own host at a private address.
+pub fn allow_private(options: &mut Map<String, Value>, allowed: bool) {
+    options.insert(PRIVATE_ALLOWED.into(), json!(allowed));
+}
+
 /// One wanted change of one option.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Edit {
@@ -386,6 +395,8 @@ pub struct Settings {
     pub mirror_no_project_list: bool,
     /// See [`OPTIONS`].
     pub mirror_use_external_urls: bool,
+    /// Whether the mirror may ask its own host at a private address.
+    pub mirror_private_allowed: bool,
     /// Everything as stored, for showing.
     pub stored: Map<String, Value>,
 }
@@ -410,6 +421,7 @@ impl Settings {
                 .map_or(crate::limits::MIRROR_CACHE_EXPIRY, Duration::from_secs),
             mirror_no_project_list: flag_of("mirror_no_project_list", false),
             mirror_use_external_urls: flag_of("mirror_use_external_urls", false),
+            mirror_private_allowed: flag_of(PRIVATE_ALLOWED, false),
             stored,
         }
     }
@@ -417,6 +429,7 @@ impl Settings {
     /// The options as anybody may see them: credentials inside addresses are taken out.
     pub fn shown(&self) -> Map<String, Value> {
         let mut shown = self.stored.clone();
+        shown.retain(|key, _| !key.starts_with('_'));
         if let Some(Value::String(text)) = shown.get_mut("mirror_url") {
             *text = without_credentials(text);
         }

@@ -1,0 +1,279 @@
+//! Users and tokens: making, changing and removing them. Who is calling is `credentials`' business.
+
+use super::access::{Caller, Scope};
+use super::core::Core;
+use super::settings::{Edit, Kind, Principal, apply};
+use super::{credentials, follow};
+use crate::clock::Timestamp;
+use crate::db::journal::{Action, Change};
+use crate::db::users::{Profile, User};
+use crate::db::{self, Conn};
+use crate::error::{Error, Result};
+use crate::limits;
+use crate::names::UserName;
+use crate::pypi::Sha256;
+use serde_json::{Value, json};
+use std::sync::Arc;
+
+/// A wanted change of a user; `None` leaves a field as it is, an empty value clears it.
+#[derive(Debug, Clone, Default)]
+pub struct UserPatch {
+    /// New password.
+    pub password: Option<String>,
+    /// Free text.
+    pub email: Option<String>,
+    /// Free text.
+    pub title: Option<String>,
+    /// Free text.
+    pub description: Option<String>,
+    /// Any JSON; null clears it.
+    pub custom_data: Option<Value>,
+}
+
+/// A 404 for a user, in devpi's words.
+pub fn no_user(name: &str) -> Error {
+    Error::NotFound(format!("no user '{name}'"))
+}
+
+/// The user of this name, or the 404.
+pub async fn find_user(core: &Core, name: &str) -> Result<User> {
+    db::users::by_name(&mut core.db.read().await?, name).await?.ok_or_else(|| no_user(name))
+}
+
+/// Makes a user. Root may, and anybody if the server is open for that.
+pub async fn create_user(core: &Arc<Core>, caller: &Caller, name: &str, password: &str, profile: Profile) -> Result<User> {
+    if !may_create_user(core, caller) {
+        return Err(Error::Forbidden("no permission to create user".into()));
+    }
+    let name = UserName::parse(name).map_err(|e| Error::BadRequest(e.to_string()))?;
+    let hash = credentials::hash_password(core, password).await?;
+    let actor = caller.actor();
+    let task = core.clone();
+    follow::change(core, async move {
+        let now = task.clock.now();
+        let mut c = task.db.begin().await?;
+        let admin = name == UserName::root();
+        if db::users::add(&mut c, &name, &profile, Some(&hash), admin, now).await?.is_none() {
+            return Err(Error::Conflict("user already exists".into()));
+        }
+        note(&mut c, &actor, Action::UserAdd, json!({"user": name}), now).await?;
+        let user = db::users::by_name(&mut c, name.as_str()).await?.ok_or_else(|| no_user(name.as_str()))?;
+        c.commit().await?;
+        Ok(user)
+    })
+    .await
+}
+
+fn may_create_user(core: &Core, caller: &Caller) -> bool {
+    match &core.rules.restrict_modify {
+        Some(names) => caller.is_admin() || caller.token.is_none() && caller.user.as_ref().is_some_and(|u| names.contains(&u.name)),
+        None => caller.is_admin() || core.rules.open_signup && caller.token.is_none(),
+    }
+}
+
+/// Whether this caller may change this user, apart from the password.
+fn may_modify_user(core: &Core, caller: &Caller, name: &str) -> bool {
+    match &core.rules.restrict_modify {
+        Some(_) => may_create_user(core, caller),
+        None => caller.may_manage_user(name),
+    }
+}
+
+/// Changes a user; `true` if the password was among the changes, which ends the user's sessions.
+pub async fn modify_user(core: &Arc<Core>, caller: &Caller, name: &str, patch: UserPatch) -> Result<bool> {
+    let only_password = patch.password.is_some() && patch_is_only_password(&patch);
+    // With restricted modification users keep the right to their own password.
+    let allowed = may_modify_user(core, caller, name) || only_password && caller.may_manage_user(name);
+    if !allowed {
+        let what = if only_password { "change password for" } else { "modify" };
+        return Err(Error::Forbidden(format!("no permission to {what} user {name}")));
+    }
+    let user = find_user(core, name).await?;
+    let hash = match &patch.password {
+        Some(password) => Some(credentials::hash_password(core, password).await?),
+        None => None,
+    };
+    let (actor, task) = (caller.actor(), core.clone());
+    follow::change(core, async move {
+        let now = task.clock.now();
+        let mut c = task.db.begin().await?;
+        if let Some(hash) = &hash {
+            db::users::set_password(&mut c, user.id, hash, now).await?;
+            db::sessions::remove_of_user(&mut c, user.id).await?;
+            note(&mut c, &actor, Action::UserPassword, json!({"user": user.name}), now).await?;
+        }
+        if !patch_is_only_password(&patch) {
+            db::users::set_profile(&mut c, user.id, &patched(&user, patch), now).await?;
+            note(&mut c, &actor, Action::UserSet, json!({"user": user.name}), now).await?;
+        }
+        c.commit().await?;
+        Ok(hash.is_some())
+    })
+    .await
+}
+
+fn patch_is_only_password(patch: &UserPatch) -> bool {
+    patch.email.is_none() && patch.title.is_none() && patch.description.is_none() && patch.custom_data.is_none()
+}
+
+fn patched(user: &User, patch: UserPatch) -> Profile {
+    let text = |new: Option<String>, old: &Option<String>| match new {
+        Some(new) => Some(new).filter(|text| !text.is_empty()),
+        None => old.clone(),
+    };
+    Profile {
+        email: text(patch.email, &user.email),
+        title: text(patch.title, &user.title),
+        description: text(patch.description, &user.description),
+        custom_data: match patch.custom_data {
+            Some(new) => Some(new).filter(|value| !value.is_null()),
+            None => user.custom_data.as_ref().map(|json| json.0.clone()),
+        },
+    }
+}
+
+/// Removes a user with all indexes, tokens and sessions, and the name from every access list: a later user of the same name
+/// inherits nothing. Refused for root, and while the user has an index that is not volatile.
+pub async fn delete_user(core: &Arc<Core>, caller: &Caller, name: &str) -> Result<()> {
+    if !may_modify_user(core, caller, name) || name == UserName::root().as_str() {
+        return Err(Error::Forbidden(format!("no permission to delete user {name}")));
+    }
+    let user = find_user(core, name).await?;
+    let (actor, task) = (caller.actor(), core.clone());
+    follow::change(core, async move {
+        let now = task.clock.now();
+        let tree = task.tree.load_full();
+        if let Some(kept) = tree.of_user(user.name.as_str()).iter().find(|place| !place.index.settings.volatile) {
+            return Err(Error::Forbidden(format!("user '{}' has non-volatile index: {}", user.name, kept.index.path.index)));
+        }
+        let mut c = task.db.begin().await?;
+        for place in tree.all() {
+            purge_from_lists(&mut c, &place.index, &user.name).await?;
+        }
+        for place in tree.of_user(user.name.as_str()) {
+            let change =
+                Change { actor: &actor, index: Some(place.index.id), project: None, action: Action::IndexRemove, detail: Value::Null };
+            db::journal::append(&mut c, &change, now).await?;
+        }
+        db::users::remove(&mut c, user.id).await?;
+        note(&mut c, &actor, Action::UserRemove, json!({"user": user.name}), now).await?;
+        c.commit().await?;
+        Ok(())
+    })
+    .await
+}
+
+async fn purge_from_lists(c: &mut Conn, index: &super::tree::Index, name: &UserName) -> Result<()> {
+    let named = Principal::User(name.to_string());
+    let keys = [("acl_read", &index.settings.acl_read), ("acl_upload", &index.settings.acl_upload)];
+    let mut edits: Vec<Edit> = Vec::new();
+    for (key, list) in keys {
+        if list.contains(&named) {
+            edits.push(Edit::Remove(key.into(), name.to_string()));
+        }
+    }
+    let tox = index.settings.stored.get("acl_toxresult_upload").and_then(Value::as_array);
+    if tox.is_some_and(|list| list.iter().any(|item| item == name.as_str())) {
+        edits.push(Edit::Remove("acl_toxresult_upload".into(), name.to_string()));
+    }
+    if !edits.is_empty() {
+        let kind: Kind = index.kind;
+        let next = apply(kind, &index.settings.stored, &edits).map_err(|text| Error::Internal(anyhow::anyhow!(text)))?;
+        db::indexes::set_settings(c, index.id, &next).await?;
+    }
+    Ok(())
+}
+
+/// Exchanges a password for a session: its secret, and how long it lasts.
+pub async fn login(core: &Core, user: &str, password: &str) -> Result<(String, std::time::Duration)> {
+    let wrong = || Error::Unauthorized("the user could not be authenticated");
+    let given = credentials::Credentials { user: Some(user.into()), secret: password.into() };
+    let caller = credentials::authenticate(core, &given).await?;
+    // A token is for machines and narrow; a session would widen it.
+    if caller.token.is_some() {
+        return Err(wrong());
+    }
+    let name = caller.user.as_ref().map(|u| u.name.as_str()).ok_or_else(wrong)?;
+    let user = find_user(core, name).await?;
+    let (secret, _) = credentials::begin_session(core, user.id).await?;
+    Ok((secret, limits::SESSION_LENGTH))
+}
+
+/// Makes a token and returns its secret, which is shown this once.
+pub async fn create_token(
+    core: &Arc<Core>,
+    caller: &Caller,
+    owner: &str,
+    name: &str,
+    scope: Scope,
+    expires: Option<Timestamp>,
+) -> Result<String> {
+    check_token_request(caller, owner, name, &scope)?;
+    let user = find_user(core, owner).await?;
+    let secret = credentials::new_secret(credentials::TOKEN_PREFIX)?;
+    let hash = Sha256::of(secret.as_bytes());
+    let (actor, task, name) = (caller.actor(), core.clone(), name.to_owned());
+    follow::change(core, async move {
+        let now = task.clock.now();
+        let scope = serde_json::to_value(&scope).map_err(|e| Error::Internal(e.into()))?;
+        let token = db::tokens::NewToken { user_id: user.id, name: &name, hash, scope: &scope, expires };
+        let mut c = task.db.begin().await?;
+        if !db::tokens::add(&mut c, &token, now).await? {
+            return Err(Error::Conflict(format!("user '{}' has a token named '{name}' already", user.name)));
+        }
+        note(&mut c, &actor, Action::TokenAdd, json!({"user": user.name, "token": name, "scope": scope}), now).await?;
+        c.commit().await?;
+        Ok(secret)
+    })
+    .await
+}
+
+fn check_token_request(caller: &Caller, owner: &str, name: &str, scope: &Scope) -> Result<()> {
+    if !caller.may_manage_user(owner) {
+        return Err(Error::Forbidden(format!("no permission to make tokens for user {owner}")));
+    }
+    let printable = !name.is_empty() && name.len() <= limits::TOKEN_NAME_BYTES_MAX && !name.chars().any(char::is_control);
+    if !printable {
+        return Err(Error::BadRequest(format!("a token's name has 1 to {} bytes and no control characters", limits::TOKEN_NAME_BYTES_MAX)));
+    }
+    match scope.allow.is_empty() {
+        true => Err(Error::BadRequest("a token must allow something: read, upload, manage".into())),
+        false => Ok(()),
+    }
+}
+
+/// A user's tokens, for the user and root.
+pub async fn tokens(core: &Core, caller: &Caller, owner: &str) -> Result<Vec<db::tokens::Token>> {
+    if !caller.may_manage_user(owner) {
+        return Err(Error::Forbidden(format!("no permission to see tokens of user {owner}")));
+    }
+    let user = find_user(core, owner).await?;
+    Ok(db::tokens::of_user(&mut core.db.read().await?, user.id).await?)
+}
+
+/// Revokes a token; it is refused from the next request on.
+pub async fn remove_token(core: &Arc<Core>, caller: &Caller, owner: &str, name: &str) -> Result<()> {
+    if !caller.may_manage_user(owner) {
+        return Err(Error::Forbidden(format!("no permission to revoke tokens of user {owner}")));
+    }
+    let user = find_user(core, owner).await?;
+    let (actor, task, name) = (caller.actor(), core.clone(), name.to_owned());
+    follow::change(core, async move {
+        let now = task.clock.now();
+        let mut c = task.db.begin().await?;
+        if !db::tokens::remove(&mut c, user.id, &name).await? {
+            return Err(Error::NotFound(format!("user '{}' has no token named '{name}'", user.name)));
+        }
+        note(&mut c, &actor, Action::TokenRemove, json!({"user": user.name, "token": name}), now).await?;
+        c.commit().await?;
+        Ok(())
+    })
+    .await
+}
+
+/// Journals something that concerns no index.
+pub(super) async fn note(c: &mut Conn, actor: &str, action: Action, detail: Value, now: Timestamp) -> Result<()> {
+    let change = Change { actor, index: None, project: None, action, detail };
+    db::journal::append(c, &change, now).await?;
+    Ok(())
+}

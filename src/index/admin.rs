@@ -1,0 +1,191 @@
+//! Indexes: making, changing and removing them, and which one `/simple/` stands for.
+
+use super::access::{self, Action as Wanted, Caller};
+use super::core::Core;
+use super::settings::{Edit, Kind, allow_private, apply, defaults};
+use super::tree::{Index, Tree};
+use super::{account, follow};
+use crate::db::journal::{Action, Change};
+use crate::db::settings::Setting;
+use crate::db::{self, Conn, IndexId};
+use crate::error::{Error, Result};
+use crate::names::IndexPath;
+use crate::upstream;
+use serde_json::{Map, Value, json};
+use std::sync::Arc;
+
+/// Makes an index from options as sent.
+pub async fn create(core: &Arc<Core>, caller: &Caller, path: &IndexPath, kind: Kind, edits: Vec<Edit>) -> Result<Arc<Index>> {
+    let owner = account::find_user(core, path.user.as_str()).await?;
+    if !may_create(core, caller, path) {
+        return Err(Error::Forbidden(format!("no permission to create index {path}")));
+    }
+    let mut options = apply(kind, &defaults(kind, path.user.as_str()), &edits).map_err(Error::BadRequest)?;
+    check_mirror(core, caller, kind, &mut options).await?;
+    let (task, path, actor) = (core.clone(), path.clone(), caller.actor());
+    let id = follow::change(core, async move {
+        let (stored, bases) = split(&task.tree.load(), options)?;
+        let now = task.clock.now();
+        let mut c = task.db.begin().await?;
+        let Some(id) = db::indexes::add(&mut c, owner.id, &path.index, kind.word(), &stored, now).await? else {
+            return Err(Error::Conflict(format!("index '{path}' exists")));
+        };
+        db::indexes::set_bases(&mut c, id, &bases).await?;
+        note(&mut c, &actor, id, Action::IndexAdd, json!({"index": path.to_string(), "type": kind.word()}), now).await?;
+        c.commit().await?;
+        Ok(id)
+    })
+    .await?;
+    made(core, id)
+}
+
+fn made(core: &Core, id: IndexId) -> Result<Arc<Index>> {
+    core.tree.load().by_id(id).cloned().ok_or_else(|| Error::Internal(anyhow::anyhow!("index {} is not in the tree after its change", id.0)))
+}
+
+fn may_create(core: &Core, caller: &Caller, path: &IndexPath) -> bool {
+    match &core.rules.restrict_modify {
+        Some(names) => caller.token.is_none() && caller.user.as_ref().is_some_and(|u| u.admin || names.contains(&u.name)),
+        None => caller.may_manage_user(path.user.as_str()),
+    }
+}
+
+/// Whether the caller may change or remove this index.
+fn may_configure(core: &Core, caller: &Caller, index: &Index) -> bool {
+    match &core.rules.restrict_modify {
+        Some(_) => may_create(core, caller, &index.path),
+        None => access::may(caller, Wanted::Configure, index, None),
+    }
+}
+
+/// The index, if the caller may configure it. As in devpi the right is asked before existence: who lacks it learns nothing.
+fn configurable(core: &Core, caller: &Caller, path: &IndexPath, what: &str) -> Result<Arc<Index>> {
+    let tree = core.tree.load();
+    let index = tree.at(path).map(|place| place.index.clone());
+    match index.filter(|index| may_configure(core, caller, index)) {
+        Some(index) => Ok(index),
+        None if caller.is_admin() => Err(Error::no_index(path)),
+        None if caller.is_anonymous() && tree.any_private => Err(Error::Unauthorized("Sign in to change this index, if it exists")),
+        None => Err(Error::Forbidden(format!("no permission to {what} index {path}"))),
+    }
+}
+
+/// Changes options; returns the index as it is then. With `noop_is_error` a change that changes nothing is refused.
+pub async fn modify(core: &Arc<Core>, caller: &Caller, path: &IndexPath, edits: Vec<Edit>, noop_is_error: bool) -> Result<Arc<Index>> {
+    let index = configurable(core, caller, path, "modify")?;
+    for edit in &edits {
+        if let Edit::Set(key, value) = edit
+            && key == "type"
+            && value.as_str().is_some_and(|word| word != index.kind.word())
+        {
+            return Err(Error::BadRequest("the 'type' of an index can't be changed".into()));
+        }
+    }
+    let before = config(&index);
+    let mut after = apply(index.kind, &before, &edits).map_err(Error::BadRequest)?;
+    if after == before {
+        return match noop_is_error {
+            true => Err(Error::BadRequest("The requested modifications resulted in no changes".into())),
+            false => Ok(index),
+        };
+    }
+    if after.get("mirror_url") != before.get("mirror_url") {
+        check_mirror(core, caller, index.kind, &mut after).await?;
+    }
+    let (task, actor, id) = (core.clone(), caller.actor(), index.id);
+    let changed: Vec<String> = after.keys().chain(before.keys()).filter(|k| after.get(*k) != before.get(*k)).cloned().collect();
+    follow::change(core, async move {
+        let (stored, bases) = split(&task.tree.load(), after)?;
+        let now = task.clock.now();
+        let mut c = task.db.begin().await?;
+        db::indexes::set_settings(&mut c, id, &stored).await?;
+        db::indexes::set_bases(&mut c, id, &bases).await?;
+        note(&mut c, &actor, id, Action::IndexSet, json!({"options": changed}), now).await?;
+        c.commit().await?;
+        Ok(())
+    })
+    .await?;
+    made(core, id)
+}
+
+/// Removes an index with all it holds. Other indexes keep naming it among their bases, which does no harm.
+pub async fn delete(core: &Arc<Core>, caller: &Caller, path: &IndexPath) -> Result<()> {
+    let index = configurable(core, caller, path, "delete")?;
+    if !index.settings.volatile {
+        return Err(Error::Forbidden(format!("index {path} non-volatile, cannot delete")));
+    }
+    let (task, actor) = (core.clone(), caller.actor());
+    follow::change(core, async move {
+        let mut c = task.db.begin().await?;
+        db::indexes::remove(&mut c, index.id).await?;
+        note(&mut c, &actor, index.id, Action::IndexRemove, json!({"index": index.path.to_string()}), task.clock.now()).await?;
+        c.commit().await?;
+        Ok(())
+    })
+    .await
+}
+
+/// Which index `/simple/` and `/legacy/` stand for; `None`: none.
+pub async fn set_default(core: &Arc<Core>, path: Option<IndexPath>) -> Result<()> {
+    let task = core.clone();
+    follow::change(core, async move {
+        let text = path.map(|p| p.to_string()).unwrap_or_default();
+        let mut c = task.db.begin().await?;
+        db::settings::put(&mut c, Setting::DefaultIndex, &text).await?;
+        account::note(&mut c, "system", Action::ServerSet, json!({"default-index": text}), task.clock.now()).await?;
+        c.commit().await?;
+        Ok(())
+    })
+    .await
+}
+
+/// An index's options as one object, bases included: what edits are applied to.
+fn config(index: &Index) -> Map<String, Value> {
+    let mut options = index.settings.stored.clone();
+    if index.kind == Kind::Stage {
+        let bases: Vec<String> = index.bases.iter().map(IndexPath::to_string).collect();
+        options.insert("bases".into(), json!(bases));
+    }
+    options
+}
+
+/// An index's options as anybody who may read it sees them, with `type`, as devpi answers.
+pub fn shown(index: &Index) -> Map<String, Value> {
+    let mut options = config(index);
+    options.extend(index.settings.shown());
+    options.insert("type".into(), json!(index.kind.word()));
+    options
+}
+
+/// Parts options into those that are stored as such and the bases, which must exist.
+fn split(tree: &Tree, mut options: Map<String, Value>) -> Result<(Map<String, Value>, Vec<IndexPath>)> {
+    let listed = options.remove("bases").and_then(|bases| serde_json::from_value::<Vec<String>>(bases).ok()).unwrap_or_default();
+    let mut bases = Vec::new();
+    for text in listed {
+        let path = IndexPath::parse(&text).map_err(|_| Error::BadRequest(format!("invalid base index spec: '{text}'")))?;
+        if tree.at(&path).is_none() {
+            return Err(Error::BadRequest(format!("base index '{path}' does not exist")));
+        }
+        bases.push(path);
+    }
+    Ok((options, bases))
+}
+
+/// A mirror that anybody may point at a private address would be a way to look around in the company's network.
+async fn check_mirror(core: &Core, caller: &Caller, kind: Kind, options: &mut Map<String, Value>) -> Result<()> {
+    let Some(text) = options.get("mirror_url").and_then(Value::as_str).filter(|_| kind == Kind::Mirror) else { return Ok(()) };
+    let origin = upstream::Origin::parse(text).map_err(|e| Error::BadRequest(e.to_string()))?;
+    let trusted = caller.is_admin() || core.rules.private_mirrors;
+    // A name that cannot be resolved now is allowed; the guard on each request looks again.
+    if !trusted && upstream::leads_to_private(origin.list_url()).await.unwrap_or(false) {
+        return Err(Error::Forbidden("only root may point a mirror at a private address".into()));
+    }
+    allow_private(options, trusted);
+    Ok(())
+}
+
+async fn note(c: &mut Conn, actor: &str, index: IndexId, action: Action, detail: Value, now: crate::clock::Timestamp) -> Result<()> {
+    let change = Change { actor, index: Some(index), project: None, action, detail };
+    db::journal::append(c, &change, now).await?;
+    Ok(())
+}

@@ -1,0 +1,111 @@
+//! The parts that the rules work with, put together once at start (`app`) and handed to every rule as one reference.
+
+use super::credentials::Verified;
+use super::fetch::Fetches;
+use super::flight::Flights;
+use super::follow::Changes;
+use super::listing::Listings;
+use super::mirror::Outcomes;
+use super::pages::Pages;
+use super::tree::Tree;
+use crate::blobs::Blobs;
+use crate::clock::Clock;
+use crate::db::{Db, IndexId};
+use crate::limits;
+use crate::names::UserName;
+use crate::pypi::ProjectName;
+use crate::upstream::Upstream;
+use arc_swap::ArcSwap;
+use std::sync::Arc;
+use tokio_util::task::TaskTracker;
+
+/// Everything a rule may need.
+#[derive(Debug)]
+pub struct Core {
+    /// Rows.
+    pub db: Db,
+    /// Bytes.
+    pub blobs: Blobs,
+    /// Other servers.
+    pub upstream: Upstream,
+    /// Time.
+    pub clock: Clock,
+    /// What the operator decided.
+    pub rules: Rules,
+    /// All indexes; replaced as a whole by `follow`.
+    pub tree: ArcSwap<Tree>,
+    /// What has changed since when.
+    pub changes: Changes,
+    /// Merged projects.
+    pub listings: Listings,
+    /// Rendered pages.
+    pub pages: Pages,
+    /// Credentials found good a moment ago.
+    pub verified: Verified,
+    /// Files that are being fetched from upstream.
+    pub fetches: Fetches,
+    /// One refresh of a mirrored page at a time.
+    pub refreshes: Flights<(IndexId, Option<ProjectName>)>,
+    /// What upstream said a moment ago where there is nothing to keep.
+    pub outcomes: Outcomes,
+    /// One look for a wheel's metadata at a time.
+    pub learning: Flights<(IndexId, String)>,
+    /// Work that goes on when its client has left; shutdown waits for it.
+    pub tasks: TaskTracker,
+}
+
+/// What the operator decided and the rules look at.
+#[derive(Debug, Clone)]
+pub struct Rules {
+    /// Ask no upstream; serve what is kept.
+    pub offline: bool,
+    /// Bytes a file may have.
+    pub max_file_size: u64,
+    /// Whether anybody may make a user.
+    pub open_signup: bool,
+    /// If set, only these users may make and change users and indexes (devpi's `--restrict-modify`).
+    pub restrict_modify: Option<Vec<UserName>>,
+    /// Whether anybody who may configure a mirror may point it at a private address; else only root may.
+    pub private_mirrors: bool,
+    /// Bytes for pages in memory, listings included.
+    pub page_cache: u64,
+}
+
+impl Default for Rules {
+    fn default() -> Self {
+        Self {
+            offline: false,
+            max_file_size: limits::FILE_BYTES_MAX,
+            open_signup: false,
+            restrict_modify: None,
+            private_mirrors: false,
+            page_cache: limits::PAGE_CACHE_BYTES,
+        }
+    }
+}
+
+impl Core {
+    /// Puts the parts together. The tree is empty until `follow::load` has read it.
+    pub fn new(db: Db, blobs: Blobs, upstream: Upstream, clock: Clock, rules: Rules) -> Arc<Self> {
+        // A listing costs about as much as its page in one form; pages come in two forms and three encodings.
+        let listings = Listings::new(rules.page_cache / 4);
+        let pages = Pages::new(rules.page_cache / 4 * 3);
+        Arc::new(Self {
+            db,
+            blobs,
+            upstream,
+            clock,
+            rules,
+            tree: ArcSwap::default(),
+            changes: Changes::default(),
+            listings,
+            pages,
+            verified: Verified::default(),
+            fetches: Fetches::default(),
+            refreshes: Flights::default(),
+            outcomes: Outcomes::default(),
+            learning: Flights::default(),
+            tasks: TaskTracker::new(),
+        })
+    }
+}

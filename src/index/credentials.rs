@@ -1,0 +1,212 @@
+//! Who is calling: passwords, tokens and sessions, and the short memory of those found good.
+//!
+//! pip sends its password with each of hundreds of requests, and a password is slow to check on purpose. A success is
+//! remembered for a minute, under a keyed hash, and forgotten at once when any account changes.
+
+use super::access::{Caller, Scope, TokenInfo, User};
+use super::core::Core;
+use crate::clock::Timestamp;
+use crate::db;
+use crate::db::UserId;
+use crate::error::{Error, Result};
+use crate::limits;
+use crate::pypi::Sha256;
+use argon2::Argon2;
+use argon2::password_hash::phc::PasswordHash;
+use argon2::password_hash::{PasswordHasher, PasswordVerifier};
+use moka::future::Cache;
+use sha2::{Digest, Sha256 as Hasher};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use tokio::sync::Semaphore;
+
+/// What every token begins with. Not `devpi-` or `pypi-`: devpi's client rewrites passwords that do.
+pub const TOKEN_PREFIX: &str = "cheeseshop_";
+/// What every session's secret begins with.
+pub const SESSION_PREFIX: &str = "cheeseshop-session_";
+
+/// What a request brought along to prove who sends it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Credentials {
+    /// The user name; `None` with a bearer token. Ignored beside a token, which knows its owner.
+    pub user: Option<String>,
+    /// Password, token or session.
+    pub secret: String,
+}
+
+impl std::fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Credentials {{ user: {:?}, secret: *** }}", self.user)
+    }
+}
+
+/// Credentials found good a moment ago.
+#[derive(Debug)]
+pub struct Verified {
+    cache: Cache<[u8; 32], Known>,
+    /// Counts up when an account changes, so that a check that began before cannot be remembered after.
+    generation: AtomicU64,
+    /// Mixed into the keys, so that what lies in memory is no plain hash of a password.
+    salt: [u8; 32],
+    /// A password's check takes 19 MiB and a core for a while; not everybody at once.
+    checks: Semaphore,
+}
+
+#[derive(Debug, Clone)]
+struct Known {
+    caller: Arc<Caller>,
+    generation: u64,
+    expires: Option<Timestamp>,
+}
+
+impl Default for Verified {
+    fn default() -> Self {
+        let mut salt = [0; 32];
+        if let Err(error) = getrandom::fill(&mut salt) {
+            tracing::warn!(%error, "no randomness for the memory of credentials; it works without");
+        }
+        Self {
+            cache: Cache::builder().max_capacity(limits::CREDENTIALS_KEPT).time_to_live(limits::CREDENTIALS_KEPT_FOR).build(),
+            generation: AtomicU64::new(0),
+            salt,
+            checks: Semaphore::new(limits::PASSWORD_CHECKS_AT_ONCE),
+        }
+    }
+}
+
+impl Verified {
+    /// Forgets everything: an account has changed.
+    pub fn forget_all(&self) {
+        self.generation.fetch_add(1, Ordering::SeqCst);
+        self.cache.invalidate_all();
+    }
+
+    fn key(&self, credentials: &Credentials) -> [u8; 32] {
+        let user = credentials.user.as_deref().unwrap_or_default();
+        let mut hasher = Hasher::new();
+        hasher.update(self.salt);
+        // The length keeps ("ab", "c") and ("a", "bc") apart.
+        hasher.update((user.len() as u64).to_le_bytes());
+        hasher.update(user);
+        hasher.update(&credentials.secret);
+        hasher.finalize().into()
+    }
+}
+
+/// Finds out who is calling; [`Error::Unauthorized`] if the credentials are not good.
+///
+/// However many requests bring the same credentials at once, they are checked once.
+pub async fn authenticate(core: &Core, credentials: &Credentials) -> Result<Arc<Caller>> {
+    let (verified, now) = (&core.verified, core.clock.now());
+    let key = verified.key(credentials);
+    let generation = verified.generation.load(Ordering::SeqCst);
+    if let Some(known) = verified.cache.get(&key).await {
+        if known.generation == generation && known.expires.is_none_or(|at| now < at) {
+            return Ok(known.caller);
+        }
+        verified.cache.invalidate(&key).await;
+    }
+    let check = async {
+        let (caller, expires) = check(core, credentials, now).await?;
+        Ok::<_, Error>(Known { caller: Arc::new(caller), generation, expires })
+    };
+    verified.cache.try_get_with(key, check).await.map(|known| known.caller).map_err(|error| error.share())
+}
+
+async fn check(core: &Core, credentials: &Credentials, now: Timestamp) -> Result<(Caller, Option<Timestamp>)> {
+    let secret = credentials.secret.as_str();
+    if secret.len() > limits::PASSWORD_BYTES_MAX {
+        return Err(REFUSED);
+    }
+    if secret.starts_with(SESSION_PREFIX) {
+        check_session(core, credentials, now).await
+    } else if secret.starts_with(TOKEN_PREFIX) {
+        check_token(core, secret, now).await
+    } else {
+        check_password(core, credentials).await
+    }
+}
+
+const REFUSED: Error = Error::Unauthorized("The user name, password or token is wrong, or has expired");
+
+async fn check_session(core: &Core, credentials: &Credentials, now: Timestamp) -> Result<(Caller, Option<Timestamp>)> {
+    let hash = Sha256::of(credentials.secret.as_bytes());
+    let session = db::sessions::by_hash(&mut core.db.read().await?, &hash).await?.ok_or(REFUSED)?;
+    let user_fits = credentials.user.as_deref().is_none_or(|name| name == session.user_name.as_str());
+    if session.expires <= now || !user_fits {
+        return Err(REFUSED);
+    }
+    let user = User { name: session.user_name, admin: session.admin };
+    Ok((Caller { user: Some(user), token: None }, Some(session.expires)))
+}
+
+async fn check_token(core: &Core, secret: &str, now: Timestamp) -> Result<(Caller, Option<Timestamp>)> {
+    let hash = Sha256::of(secret.as_bytes());
+    let token = db::tokens::by_hash(&mut core.db.read().await?, &hash).await?.ok_or(REFUSED)?;
+    if token.expires.is_some_and(|at| at <= now) {
+        return Err(REFUSED);
+    }
+    let scope: Scope = serde_json::from_value(token.scope.0).map_err(|e| Error::Internal(e.into()))?;
+    let mut c = core.db.begin().await?;
+    db::tokens::touch(&mut c, &hash, now).await?;
+    c.commit().await?;
+    let user = User { name: token.user_name, admin: token.admin };
+    Ok((Caller { user: Some(user), token: Some(TokenInfo { name: token.name, scope }) }, token.expires))
+}
+
+async fn check_password(core: &Core, credentials: &Credentials) -> Result<(Caller, Option<Timestamp>)> {
+    let name = credentials.user.as_deref().ok_or(REFUSED)?;
+    let user = db::users::by_name(&mut core.db.read().await?, name).await?.filter(|user| user.disabled.is_none());
+    // A missing user costs the same time as a wrong password, so that nobody can list users with a stop-watch.
+    let hash = user.as_ref().and_then(|user| user.password_hash.clone()).unwrap_or_else(|| NOBODYS_HASH.into());
+    let good = verify(core, credentials.secret.clone(), hash).await?;
+    match user {
+        Some(user) if good => Ok((Caller { user: Some(User { name: user.name, admin: user.admin }), token: None }, None)),
+        _ => Err(REFUSED),
+    }
+}
+
+/// The hash of a password that nobody has: with the costs of a real one.
+const NOBODYS_HASH: &str = "$argon2id$v=19$m=19456,t=2,p=1$bm9ib2R5J3Mgc2FsdA$6tkWbQXcVYcRvJF6m4lYkdo1iPvLvMxL7xuVkGdJdCI";
+
+/// Compares a password with a hash, on the blocking pool and not too many at once.
+async fn verify(core: &Core, password: String, hash: String) -> Result<bool> {
+    let _permit = core.verified.checks.acquire().await.map_err(|e| Error::Internal(e.into()))?;
+    let good = tokio::task::spawn_blocking(move || {
+        let Ok(parsed) = PasswordHash::new(&hash) else { return false };
+        Argon2::default().verify_password(password.as_bytes(), &parsed).is_ok()
+    });
+    Ok(good.await?)
+}
+
+/// Hashes a password: argon2id with the library's costs (19 MiB, 2 passes), as a PHC string.
+pub async fn hash_password(core: &Core, password: &str) -> Result<String> {
+    if password.len() > limits::PASSWORD_BYTES_MAX {
+        return Err(Error::BadRequest(format!("A password has at most {} bytes", limits::PASSWORD_BYTES_MAX)));
+    }
+    let password = password.to_owned();
+    let _permit = core.verified.checks.acquire().await.map_err(|e| Error::Internal(e.into()))?;
+    let hash = tokio::task::spawn_blocking(move || {
+        let hash = Argon2::default().hash_password(password.as_bytes());
+        hash.map(|h| h.to_string()).map_err(|e| Error::Internal(anyhow::anyhow!("hashing a password: {e}")))
+    });
+    hash.await?
+}
+
+/// A new secret with this prefix: 32 random bytes in letters and digits that survive URLs, headers and shells.
+pub fn new_secret(prefix: &str) -> Result<String> {
+    use base64::Engine;
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes).map_err(|e| Error::Internal(anyhow::anyhow!("no randomness: {e}")))?;
+    Ok(format!("{prefix}{}", base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(bytes)))
+}
+
+/// Exchanges a good password for a session; returns its secret and when it ends.
+pub async fn begin_session(core: &Core, user: UserId) -> Result<(String, Timestamp)> {
+    let now = core.clock.now();
+    let (secret, expires) = (new_secret(SESSION_PREFIX)?, now.plus(limits::SESSION_LENGTH));
+    let mut c = core.db.begin().await?;
+    db::sessions::add(&mut c, &Sha256::of(secret.as_bytes()), user, now, expires).await?;
+    c.commit().await?;
+    Ok((secret, expires))
+}
