@@ -21,7 +21,7 @@ pub const SPOOL_BUFFER_BYTES: usize = 256 * 1024;
 /// How long the server waits before it accepts again after the system refused it a connection: for lack of file handles or
 /// memory, which a busy loop would only make worse.
 pub const ACCEPT_PAUSE: Duration = Duration::from_millis(500);
-/// Connections open at once; more wait in the system's queue. Each costs a file handle and some 20 KiB.
+/// Connections open at once; more wait in the system's queue. Each costs a file handle, and a download a second one.
 pub const CONNECTIONS_MAX: usize = 2048;
 /// Bytes of a request's body that are read and thrown away after it has been answered, so that a client that sends everything
 /// before it reads still sees why its upload was refused. Beyond that it sees a broken connection.
@@ -30,7 +30,7 @@ pub const DISCARD_BYTES_MAX: u64 = 1024 * 1024 * 1024;
 pub const DISCARD_SILENCE_MAX: Duration = Duration::from_secs(5);
 /// How long such a body is read in all.
 pub const DISCARD_TIME_MAX: Duration = Duration::from_secs(60);
-/// How long running requests may go on after the first signal to stop. Orchestrators kill after 30 seconds or more.
+/// How long running requests may go on after the first signal to stop. Kubernetes grants as much by default.
 pub const DRAIN_TIME_MAX: Duration = Duration::from_secs(30);
 /// Bytes of a request's line and headers; more is answered 431. Tokens and cookies fit many times over.
 pub const HEAD_BYTES_MAX: usize = 32 * 1024;

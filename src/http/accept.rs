@@ -80,7 +80,8 @@ impl Encoding {
 /// Chooses the form of a simple page (PEP 691).
 ///
 /// `format_query` is the decoded value of `?format=` and wins over `accept`. In `accept` the highest q wins, and JSON wins
-/// ties. A wildcard alone never gives JSON: clients that send `*/*` read HTML. What matches nothing gets `text/html`.
+/// ties. A wildcard gives JSON only to those who refuse both forms of HTML: clients that send `*/*` read HTML. What matches
+/// nothing gets `text/html`.
 pub fn negotiate(accept: Option<&str>, format_query: Option<&str>) -> Result<Form, NotAcceptable> {
     match format_query {
         Some(format) => named_form(format).ok_or(NotAcceptable),
