@@ -45,16 +45,19 @@ pub async fn discover(
             return Some(found);
         }
     }
-    for pip in pips {
-        let named = run(pip, &["config", "list"]).await.as_deref().and_then(index_of_configuration);
-        if let Some(found) = usable(named, "pip's configuration", ourselves).await {
-            return Some(found);
-        }
+    let (pip, configuration) = first_pip(pips).await?;
+    if let Some(found) = usable(index_of_configuration(&configuration), "pip's configuration", ourselves).await {
+        return Some(found);
     }
+    let help = run(pip, &["install", "--help"]).await?;
+    usable(default_of_help(&help), "pip's own default", ourselves).await
+}
+
+/// The first pip that runs, and its configuration.
+async fn first_pip<'a>(pips: &'a [&'a [&'a str]]) -> Option<(&'a [&'a str], String)> {
     for pip in pips {
-        let named = run(pip, &["install", "--help"]).await.as_deref().and_then(default_of_help);
-        if let Some(found) = usable(named, "pip's own default", ourselves).await {
-            return Some(found);
+        if let Some(configuration) = run(pip, &["config", "list"]).await {
+            return Some((pip, configuration));
         }
     }
     None
@@ -243,7 +246,7 @@ mod tests {
         let configured = pip("case $0 in config) echo \"global.index-url='https://conf.example/'\";; *) exit 1;; esac");
         let plain = pip("case $0 in install) echo '-i, --index-url <url> (default https://help.example/)';; esac");
         let failing = pip("echo \"global.index-url='https://wrong.example/'\"; exit 3");
-        let all: &[&[&str]] = &[&["no-such-program-anywhere"], &failing, &plain, &configured];
+        let all: &[&[&str]] = &[&["no-such-program-anywhere"], &failing, &configured, &plain];
         let ask = async |variables: &[(&str, &str)], listen: &[&str], pips: &[&[&str]]| {
             let variables: Vec<(String, String)> = variables.iter().map(|(k, v)| ((*k).into(), (*v).into())).collect();
             let env = move |name: &str| variables.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone());
@@ -257,7 +260,7 @@ mod tests {
         let skipped = ask(&[uv_variable, pip_variable], &["127.0.0.1:3141"], all).await;
         assert_eq!(skipped, named("https://uv.example/", "UV_DEFAULT_INDEX"), "ourselves are skipped");
         assert_eq!(ask(&[], &[], all).await, named("https://conf.example/", "pip's configuration"));
-        assert_eq!(ask(&[], &[], &[&plain]).await, named("https://help.example/", "pip's own default"));
+        assert_eq!(ask(&[], &[], &[&plain, &configured]).await, named("https://help.example/", "pip's own default"));
         assert_eq!(ask(&[], &[], &[&failing]).await, None);
     }
 }

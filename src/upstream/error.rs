@@ -55,8 +55,8 @@ pub enum UpstreamError {
         /// The limit in bytes.
         limit: usize,
     },
-    /// The address is private, or not one of HTTP at all, and this mirror may not go there.
-    #[error("{host} is not a public address, and a mirror may only go to public addresses and to its own host")]
+    /// The address is private, or not one of HTTP at all, and this mirror may not go there (see [`super::Reach`]).
+    #[error("{host} was not asked: it is not a public HTTP address, and this mirror may not go to others")]
     Refused {
         /// The host that was to be asked.
         host: String,

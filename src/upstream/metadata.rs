@@ -23,10 +23,18 @@ use zip::ZipArchive;
 /// What the parts at hand yield.
 enum Found {
     Metadata(Vec<u8>),
-    /// More of the file is needed first.
-    NotYet,
+    /// More of the file is needed first, beginning at this offset.
+    NotYet(u64),
     /// No further bytes can help.
     Nothing,
+}
+
+/// One part of a wheel.
+struct Piece {
+    part: Part,
+    bytes: Bytes,
+    /// Where it was found after redirects, so that the next question need not be redirected again.
+    final_url: Url,
 }
 
 impl Upstream {
@@ -77,70 +85,57 @@ impl Upstream {
         reach: Reach,
         url: &Url,
         wheel: Wheel,
-        size: Option<u64>,
+        mut size: Option<u64>,
     ) -> Result<Option<Vec<u8>>, UpstreamError> {
-        let tail = match size {
+        let mut want = match size {
+            Some(0) => return Err(UpstreamError::Unreadable),
             Some(size) => Want::Range(size.saturating_sub(UPSTREAM_WHEEL_TAIL_BYTES)..size),
             None => Want::Last(UPSTREAM_WHEEL_TAIL_BYTES),
         };
-        if size == Some(0) {
-            return Err(UpstreamError::Unreadable);
-        }
-        let Some((part, bytes, url)) = self.read_part(origin, reach, url, tail).await? else { return Ok(None) };
-        let Some(size) = size.or(part.total) else { return Ok(None) };
-        let mut file = Sparse::new(size);
-        let mut chunk = UPSTREAM_WHEEL_TAIL_BYTES;
-        let mut next = (part, bytes);
-        for _ in 1..UPSTREAM_RANGE_REQUESTS_MAX {
-            let (part, bytes) = next;
-            if part.total.is_some_and(|total| total != size) || part.end > size {
+        let mut url = url.clone();
+        let mut known = None;
+        // Larger steps each time: a directory of a megabyte must not take a hundred requests.
+        let steps = std::iter::successors(Some(UPSTREAM_WHEEL_TAIL_BYTES), |step| Some(step * 2));
+        for step in steps.take(UPSTREAM_RANGE_REQUESTS_MAX) {
+            let Some(piece) = self.read_part(origin, reach, &url, want).await? else { return Ok(None) };
+            let Some(total) = size.or(piece.part.total) else { return Ok(None) };
+            if piece.part.end > total || piece.part.total.is_some_and(|said| said != total) {
                 return Err(UpstreamError::Broken { host: host(&url) });
             }
-            file.add(part.start, bytes);
+            (size, url) = (Some(total), piece.final_url);
 
-            let (found, tried) = search(file, wheel.clone()).await?;
-            file = tried;
-            match found {
+            let mut file = known.take().unwrap_or_else(|| Sparse::new(total));
+            file.add(piece.part.start, piece.bytes);
+            let (found, file) = search(file, wheel.clone()).await?;
+            let missing = match found {
                 Found::Metadata(bytes) => return Ok(Some(bytes)),
                 Found::Nothing => return Err(UpstreamError::Unreadable),
-                Found::NotYet => {}
-            }
-            // Larger steps each time: a directory of a megabyte must not take a hundred requests.
-            chunk *= 2;
-            let Some(range) = file.missing(chunk) else { return Err(UpstreamError::Unreadable) };
-            if file.held() + (range.end - range.start) > UPSTREAM_RANGE_BYTES_MAX {
-                return Ok(None);
-            }
-            let Some((part, bytes, _)) = self.read_part(origin, reach, &url, Want::Range(range)).await? else {
-                return Ok(None);
+                Found::NotYet(at) => file.gap(at, step * 2),
             };
-            next = (part, bytes);
+            if file.held() + (missing.end - missing.start) > UPSTREAM_RANGE_BYTES_MAX {
+                return Ok(None);
+            }
+            (want, known) = (Want::Range(missing), Some(file));
         }
         Ok(None)
     }
 
-    /// One part, and where it was found after redirects, so that the next question need not be redirected again. `None`: the
-    /// server does not do ranges; then nothing of the body is read.
-    async fn read_part(
-        &self,
-        origin: &Origin,
-        reach: Reach,
-        url: &Url,
-        want: Want,
-    ) -> Result<Option<(Part, Bytes, Url)>, UpstreamError> {
+    /// One part. `None`: the server does not do ranges; then nothing of the body is read.
+    async fn read_part(&self, origin: &Origin, reach: Reach, url: &Url, want: Want) -> Result<Option<Piece>, UpstreamError> {
         let download = match self.open(origin, reach, url, want).await {
             // What servers say that know no ranges, or none from the end.
             Err(UpstreamError::Status { status: 400 | 405 | 416 | 501, .. }) => return Ok(None),
             other => other?,
         };
-        let Some(part) = download.part else { return Ok(None) };
-        let (bytes, url) = read_all(download, part).await?;
-        Ok(Some((part, bytes, url)))
+        match download.part {
+            Some(part) => read_all(download, part).await.map(Some),
+            None => Ok(None),
+        }
     }
 }
 
 /// Reads all of `part`, which was asked for and so is bounded; exactly as many bytes as it says.
-async fn read_all(mut download: Download, part: Part) -> Result<(Bytes, Url), UpstreamError> {
+async fn read_all(mut download: Download, part: Part) -> Result<Piece, UpstreamError> {
     let length = usize::try_from(part.end - part.start).unwrap_or(usize::MAX);
     let broken = || UpstreamError::Broken { host: host(&download.final_url) };
     let mut all = BytesMut::new();
@@ -153,16 +148,16 @@ async fn read_all(mut download: Download, part: Part) -> Result<(Bytes, Url), Up
     if all.len() < length {
         return Err(broken());
     }
-    Ok((all.freeze(), download.final_url))
+    Ok(Piece { part, bytes: all.freeze(), final_url: download.final_url })
 }
 
 /// Looks for the member in the parts at hand, on the blocking pool: a directory may have thousands of entries.
 async fn search(mut file: Sparse, wheel: Wheel) -> Result<(Found, Sparse), UpstreamError> {
     let work = move || {
-        let found = match read_member(&mut file, &wheel) {
-            Some(bytes) => Found::Metadata(bytes),
-            None if file.missing(1).is_some() => Found::NotYet,
-            None => Found::Nothing,
+        let found = match (read_member(&mut file, &wheel), file.missing()) {
+            (Some(bytes), _) => Found::Metadata(bytes),
+            (None, Some(at)) => Found::NotYet(at),
+            (None, None) => Found::Nothing,
         };
         (found, file)
     };
@@ -220,7 +215,6 @@ mod tests {
     use super::super::testing::{Reply, Server, upstream};
     use super::*;
     use std::io::{Cursor, Write};
-    use std::sync::Arc;
     use zip::CompressionMethod::{Deflated, Stored};
     use zip::write::{SimpleFileOptions, ZipWriter};
 
@@ -248,12 +242,8 @@ mod tests {
     }
 
     async fn serve(file: Vec<u8>) -> (Server, u64) {
-        let (file, size) = (Arc::new(file), file_size);
-        fn file_size(file: &[u8]) -> u64 {
-            file.len() as u64
-        }
-        let length = size(&file);
-        (Server::start(move |seen| Reply::part(&file, seen.range(length).unwrap())).await, length)
+        let size = file.len() as u64;
+        (Server::start(move |seen| Reply::part(&file, seen.range(size).unwrap())).await, size)
     }
 
     async fn ask(server: &Server, size: Option<u64>) -> Result<Option<Vec<u8>>, UpstreamError> {
@@ -359,13 +349,16 @@ mod tests {
 
     #[tokio::test]
     async fn reading_stops_at_its_limits() {
-        // A directory that claims to begin at the front and never makes sense of what it is given.
+        // Its directory alone is larger than what may be read.
         let names: Vec<String> = (0..60_000).map(|n| format!("bard/a/rather/long/path/to/a/module/number/{n}.py")).collect();
         let mut members: Vec<(&str, &[u8])> = vec![(METADATA, TEXT)];
         members.extend(names.iter().map(|name| (name.as_str(), b"".as_slice())));
-        let (server, _) = serve(wheel(Stored, &members)).await;
+        let (server, size) = serve(wheel(Stored, &members)).await;
+        assert!(size > UPSTREAM_RANGE_BYTES_MAX);
         assert_eq!(ask(&server, None).await, Ok(None));
         assert!(server.seen().len() <= UPSTREAM_RANGE_REQUESTS_MAX);
+        let lengths = server.seen().into_iter().filter_map(|seen| seen.range(size)).map(|(start, end)| end - start);
+        assert!(lengths.sum::<u64>() <= UPSTREAM_RANGE_BYTES_MAX);
     }
 
     #[tokio::test]

@@ -28,11 +28,15 @@ impl Sparse {
         self.missing = None;
     }
 
-    /// What the last failed read lacked: from there `count` bytes, but not beyond the next part or the end.
-    pub(super) fn missing(&self, count: u64) -> Option<Range<u64>> {
-        let start = self.missing?;
+    /// Where the last failed read found nothing.
+    pub(super) fn missing(&self) -> Option<u64> {
+        self.missing
+    }
+
+    /// From `start` at most `count` bytes, but not beyond the next part or the end.
+    pub(super) fn gap(&self, start: u64, count: u64) -> Range<u64> {
         let next = self.parts.range(start..).next().map_or(self.size, |(at, _)| *at);
-        Some(start..next.min(start.saturating_add(count)))
+        start..next.min(start.saturating_add(count))
     }
 
     /// How many bytes are at hand.
@@ -81,14 +85,15 @@ mod tests {
         file.add(6, Bytes::from_static(b"6789"));
         let mut buffer = [0; 8];
         assert_eq!(file.read(&mut buffer).unwrap_err().kind(), ErrorKind::WouldBlock);
-        assert_eq!(file.missing(4), Some(0..4));
-        assert_eq!(file.missing(100), Some(0..6));
+        assert_eq!(file.missing(), Some(0));
+        assert_eq!((file.gap(0, 4), file.gap(0, 100)), (0..4, 0..6));
         file.add(0, Bytes::from_static(b"0123"));
-        assert_eq!(file.missing(4), None);
+        assert_eq!(file.missing(), None);
         assert_eq!(file.held(), 8);
         assert_eq!((file.read(&mut buffer).unwrap(), &buffer[..4]), (4, b"0123".as_slice()));
         assert!(file.read(&mut buffer).is_err());
-        assert_eq!(file.missing(100), Some(4..6));
+        assert_eq!(file.missing(), Some(4));
+        assert_eq!(file.gap(4, 100), 4..6);
     }
 
     #[test]
