@@ -64,6 +64,7 @@ CREATE TABLE projects (
     created      BIGINT NOT NULL,
     UNIQUE (index_id, name)
 );
+CREATE INDEX projects_name ON projects (name);
 
 CREATE TABLE releases (
     id         BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -116,7 +117,7 @@ CREATE TABLE mirror_pages (
     name     TEXT NOT NULL,                            -- normalized project; '' is the list of all projects
     etag     TEXT,
     digest   BYTEA,                                     -- SHA-256 of the body as upstream sent it
-    serial   BIGINT,                                  -- upstream's own
+    serial   BIGINT,                                  -- of the last change, ours
     checked  BIGINT NOT NULL,                         -- last answer that could be used
     changed  BIGINT NOT NULL,
     failures BIGINT NOT NULL,

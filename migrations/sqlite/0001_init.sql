@@ -64,6 +64,7 @@ CREATE TABLE projects (
     created      INTEGER NOT NULL,
     UNIQUE (index_id, name)
 );
+CREATE INDEX projects_name ON projects (name);
 
 CREATE TABLE releases (
     id         INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -116,7 +117,7 @@ CREATE TABLE mirror_pages (
     name     TEXT NOT NULL,                            -- normalized project; '' is the list of all projects
     etag     TEXT,
     digest   BLOB,                                     -- SHA-256 of the body as upstream sent it
-    serial   INTEGER,                                  -- upstream's own
+    serial   INTEGER,                                  -- of the last change, ours
     checked  INTEGER NOT NULL,                         -- last answer that could be used
     changed  INTEGER NOT NULL,
     failures INTEGER NOT NULL,

@@ -13,7 +13,7 @@ pub struct MirrorPage {
     pub etag: Option<String>,
     /// SHA-256 of the body as upstream sent it.
     pub digest: Option<Vec<u8>>,
-    /// Upstream's own serial.
+    /// Our serial of the last change.
     pub serial: Option<i64>,
     /// When upstream last gave an answer that could be used.
     pub checked: Timestamp,
@@ -59,9 +59,7 @@ pub async fn remove_page(c: &mut Conn, index: IndexId, name: &str) -> Result<()>
 /// Names of the projects whose pages are remembered, sorted.
 pub async fn page_names(c: &mut Conn, index: IndexId) -> Result<Vec<(ProjectName, Serial)>> {
     on!(c, c => query_as(sql!(
-        "SELECT m.name, COALESCE(p.serial, 0) FROM mirror_pages m
-         LEFT JOIN projects p ON p.index_id = m.index_id AND p.name = m.name
-         WHERE m.index_id = $1 AND m.name <> '' ORDER BY m.name"
+        "SELECT name, COALESCE(serial, 0) FROM mirror_pages WHERE index_id = $1 AND name <> '' ORDER BY name"
     )).bind(index).fetch_all(c).await)
 }
 

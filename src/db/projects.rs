@@ -12,6 +12,8 @@ use sqlx::{FromRow, query, query_as, query_scalar};
 pub struct Project {
     /// Key.
     pub id: ProjectId,
+    /// Whose it is.
+    pub index_id: IndexId,
     /// The spelling of the last upload.
     pub display_name: String,
     /// PEP 792 status; `None`: active.
@@ -24,8 +26,16 @@ pub struct Project {
 
 /// The project, if the index has it.
 pub async fn by_name(c: &mut Conn, index: IndexId, name: &ProjectName) -> Result<Option<Project>> {
-    on!(c, c => query_as(sql!("SELECT id, display_name, status, reserved, serial FROM projects WHERE index_id = $1 AND name = $2"))
+    on!(c, c => query_as(sql!("SELECT id, index_id, display_name, status, reserved, serial FROM projects WHERE index_id = $1 AND name = $2"))
         .bind(index).bind(name).fetch_optional(c).await)
+}
+
+/// The project in every stage that has it, reserved names included: what decides whether mirrors may answer for the name.
+pub async fn holders(c: &mut Conn, name: &ProjectName) -> Result<Vec<Project>> {
+    on!(c, c => query_as(sql!(
+        "SELECT p.id, p.index_id, p.display_name, p.status, p.reserved, p.serial
+         FROM projects p JOIN indexes i ON i.id = p.index_id WHERE p.name = $1 AND i.kind = 'stage'"
+    )).bind(name).fetch_all(c).await)
 }
 
 /// Adds the project, or takes over the spelling if it is there. A reserved name is in use again.

@@ -54,8 +54,8 @@ pub async fn of_project(c: &mut Conn, project: ProjectId) -> Result<Vec<Release>
 }
 
 /// A project's versions as uploaded, the oldest first: what a page needs of releases.
-pub async fn versions(c: &mut Conn, project: ProjectId) -> Result<Vec<String>> {
-    on!(c, c => query_scalar(sql!("SELECT version FROM releases WHERE project_id = $1 ORDER BY sort_key"))
+pub async fn versions(c: &mut Conn, project: ProjectId) -> Result<Vec<(ReleaseId, String)>> {
+    on!(c, c => query_as(sql!("SELECT id, version FROM releases WHERE project_id = $1 ORDER BY sort_key"))
         .bind(project).fetch_all(c).await)
 }
 

@@ -32,6 +32,8 @@ pub struct Listed {
 pub struct Contribution {
     /// Its files, in any order.
     pub files: Vec<Listed>,
+    /// Files that it can serve to whoever knows their link, but does not show: upstream has dropped them.
+    pub hidden: Vec<Listed>,
     /// Its versions, with or without files.
     pub versions: Vec<String>,
     /// PEP 792 status.
@@ -47,7 +49,8 @@ pub struct Listing {
     pub name: ProjectName,
     /// The files of the page, by version and name.
     pub files: Vec<Listed>,
-    /// Files that an earlier index hides by one of the same name. Old lock files may still point at them.
+    /// Files that no page shows but old lock files may still point at: an earlier index has one of the same name, or
+    /// upstream has dropped them.
     pub shadowed: Vec<Listed>,
     /// All versions, sorted.
     pub versions: Vec<String>,
@@ -107,6 +110,7 @@ pub fn merge(name: &ProjectName, contributions: Vec<Contribution>) -> Listing {
     let mut versions = BTreeSet::new();
     for contribution in contributions {
         versions.extend(contribution.versions);
+        listing.shadowed.extend(contribution.hidden);
         for listed in contribution.files {
             match taken.insert(listed.file.filename.clone()) {
                 true => listing.files.push(listed),
@@ -185,7 +189,7 @@ mod tests {
     fn the_first_index_wins_a_file_name() {
         let t = tree(&[("a/top", false, &["a/base"], json!({})), ("a/base", false, &[], json!({}))]);
         let (top, base) = (&t.find("a", "top").unwrap().index, &t.find("a", "base").unwrap().index);
-        let part = |files, serial| Contribution { files, versions: vec![], status: None, serial: Serial(serial) };
+        let part = |files, serial| Contribution { files, hidden: vec![], versions: vec![], status: None, serial: Serial(serial) };
         let listing = merge(
             &project(),
             vec![

@@ -1,0 +1,174 @@
+//! Gathers what the indexes of an order have of a project, and keeps the result until it changes.
+
+use super::access::Sight;
+use super::core::Core;
+use super::merge::{self, Contribution, Listed, Listing};
+use super::mirror::{self, Standing};
+use super::settings::Kind;
+use super::tree::Index;
+use crate::clock::Timestamp;
+use crate::db::{self, Conn, IndexId, Serial};
+use crate::error::{Error, Result};
+use crate::limits;
+use crate::pypi::{PageFile, PageMetadata, ProjectName};
+use futures_util::future::try_join_all;
+use moka::future::Cache;
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+/// What a listing was made for: an index, the part of its order that the caller may read, and a project.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Key {
+    index: IndexId,
+    /// `None`: everything, which is the common case and costs nothing to compare.
+    visible: Option<Arc<[IndexId]>>,
+    project: ProjectName,
+}
+
+impl Key {
+    /// The key of what `sight` shows of `project`.
+    pub fn new(sight: &Sight, project: &ProjectName) -> Self {
+        let all = sight.visible.len() == sight.place.order.len();
+        let visible = (!all).then(|| sight.visible.iter().map(|index| index.id).collect());
+        Self { index: sight.place.index.id, visible, project: project.clone() }
+    }
+}
+
+/// Listings in memory, within a budget of bytes.
+#[derive(Debug)]
+pub struct Listings(Cache<Key, Arc<Listing>>);
+
+impl Listings {
+    /// An empty cache for about this many bytes.
+    pub fn new(budget: u64) -> Self {
+        let weigh = |_: &Key, listing: &Arc<Listing>| u32::try_from(weight(listing)).unwrap_or(u32::MAX);
+        Self(Cache::builder().max_capacity(budget).weigher(weigh).build())
+    }
+}
+
+/// About how many bytes a listing takes.
+fn weight(listing: &Listing) -> usize {
+    limits::LISTING_BYTES + (listing.files.len() + listing.shadowed.len()) * limits::LISTED_FILE_BYTES
+}
+
+/// Whether something made at `seen` and good until `valid_until` may still be used.
+pub fn is_current(core: &Core, sight: &Sight, project: &ProjectName, seen: Serial, valid_until: Option<Timestamp>) -> bool {
+    let order = sight.place.order.iter().map(|index| index.id);
+    valid_until.is_none_or(|until| core.clock.now() < until) && core.changes.unchanged(order, project, seen)
+}
+
+/// The project as `sight` shows it; an unknown project is a listing that says so.
+///
+/// However many ask at once, it is gathered once.
+pub async fn listing(core: &Arc<Core>, sight: &Sight, project: &ProjectName) -> Result<Arc<Listing>> {
+    let key = Key::new(sight, project);
+    if let Some(listing) = core.listings.0.get(&key).await {
+        if is_current(core, sight, project, listing.seen, listing.valid_until) {
+            return Ok(listing);
+        }
+        core.listings.0.invalidate(&key).await;
+    }
+    let gathered = core.listings.0.try_get_with(key, async { gather(core, sight, project).await.map(Arc::new) });
+    gathered.await.map_err(|error: Arc<Error>| error.share())
+}
+
+async fn gather(core: &Arc<Core>, sight: &Sight, project: &ProjectName) -> Result<Listing> {
+    // Mirrors first: what they learn is journalled, and must lie before the serial that this listing is made at.
+    let before = holders(&mut core.db.read().await?, project).await?;
+    let standings = match merge::mirrors_may_answer(&sight.place.order, project, |id| before.contains_key(&id)) {
+        true => refresh_mirrors(core, sight, project).await?,
+        false => HashMap::new(),
+    };
+    let seen = core.changes.seen();
+    let mut c = core.db.read().await?;
+    let holders = holders(&mut c, project).await?;
+    // Again, because somebody may have published the name while upstream was asked.
+    let open = merge::mirrors_may_answer(&sight.place.order, project, |id| holders.contains_key(&id));
+    let mut contributions = Vec::new();
+    for index in sight.visible.iter() {
+        let contribution = match index.kind {
+            Kind::Stage => match holders.get(&index.id) {
+                Some(holder) if !holder.reserved => Some(own(&mut c, index, holder).await?),
+                _ => None,
+            },
+            Kind::Mirror if open => mirror::contribution(&mut c, index, project, core.rules.offline).await?,
+            Kind::Mirror => None,
+        };
+        contributions.extend(contribution);
+    }
+    drop(c);
+    let mut listing = merge::merge(project, contributions);
+    listing.seen = seen;
+    judge(&mut listing, if open { &standings } else { &NOTHING_ASKED }, core.clock.now())?;
+    Ok(listing)
+}
+
+static NOTHING_ASKED: std::sync::LazyLock<HashMap<IndexId, Standing>> = std::sync::LazyLock::new(HashMap::new);
+
+/// Works out how long the listing is good for, and refuses to take an upstream that fails for one that has nothing.
+fn judge(listing: &mut Listing, standings: &HashMap<IndexId, Standing>, now: Timestamp) -> Result<()> {
+    for standing in standings.values() {
+        let until = match standing {
+            Standing::Fresh(until) => *until,
+            Standing::Stale(since, until) => {
+                listing.stale_since = Some(listing.stale_since.map_or(*since, |before| before.min(*since)));
+                *until
+            }
+            Standing::Unknown(why) if !listing.known => return Err(Error::BadGateway(format!("no answer from upstream: {why}"))),
+            Standing::Unknown(_) => {
+                listing.stale_since = Some(listing.stale_since.unwrap_or(now));
+                now.plus(limits::MIRROR_REST_AFTER_FAILURE)
+            }
+        };
+        listing.valid_until = Some(listing.valid_until.map_or(until, |before| before.min(until)));
+    }
+    Ok(())
+}
+
+async fn refresh_mirrors(core: &Arc<Core>, sight: &Sight, project: &ProjectName) -> Result<HashMap<IndexId, Standing>> {
+    let mirrors = sight.visible.iter().filter(|index| index.kind == Kind::Mirror);
+    let refreshed = mirrors.map(|index| async { Ok::<_, Error>((index.id, mirror::refresh(core, index, project).await?)) });
+    Ok(try_join_all(refreshed).await?.into_iter().collect())
+}
+
+/// The stages that have the project, wherever they are.
+async fn holders(c: &mut Conn, project: &ProjectName) -> Result<HashMap<IndexId, db::projects::Project>> {
+    Ok(db::projects::holders(c, project).await?.into_iter().map(|project| (project.index_id, project)).collect())
+}
+
+/// What a stage has of a project.
+async fn own(c: &mut Conn, index: &Arc<Index>, holder: &db::projects::Project) -> Result<Contribution> {
+    let releases = db::releases::versions(c, holder.id).await?;
+    let files = db::files::live(c, holder.id).await?;
+    let quarantined = holder.status.as_ref().is_some_and(|status| status.status == "quarantined");
+    let versions: HashMap<_, _> = releases.iter().map(|(id, version)| (*id, version)).collect();
+    let mut listed = Vec::with_capacity(files.len());
+    // PEP 792: a quarantined project offers no files.
+    for file in files.into_iter().filter(|_| !quarantined) {
+        let version = file.release_id.and_then(|id| versions.get(&id)).map(|text| text.to_string());
+        listed.push(own_file(index, file, version));
+    }
+    let unique: HashSet<String> = releases.into_iter().map(|(_, version)| version).collect();
+    Ok(Contribution {
+        files: listed,
+        hidden: Vec::new(),
+        versions: unique.into_iter().collect(),
+        status: holder.status.as_ref().map(|json| json.0.clone()),
+        serial: holder.serial,
+    })
+}
+
+fn own_file(index: &Arc<Index>, file: db::files::File, version: Option<String>) -> Listed {
+    let sha256 = |digest: crate::pypi::Sha256| vec![("sha256".to_owned(), digest.hex())];
+    let metadata_blob = file.metadata_sha256();
+    let shown = PageFile {
+        hashes: sha256(file.sha256),
+        size: u64::try_from(file.size).ok(),
+        upload_time: Some(file.uploaded),
+        requires_python: file.requires_python,
+        metadata: metadata_blob.map_or(PageMetadata::Absent, |digest| PageMetadata::Hashed(sha256(digest))),
+        yanked: file.yanked,
+        ..PageFile::bare(file.filename, "")
+    };
+    Listed { origin: index.clone(), file: shown, version, blob: Some(file.sha256), metadata_blob }
+}

@@ -1,0 +1,295 @@
+//! What a mirror has of a project: fresh enough to use, refreshed if not, and what is kept when upstream does not answer.
+//!
+//! However many clients ask, upstream is asked once. Upstream that fails is never taken for upstream that has nothing.
+
+use super::core::Core;
+use super::record::{Record, RecordedFile};
+use super::settings::Kind;
+use super::tree::Index;
+use super::{follow, merge};
+use crate::clock::Timestamp;
+use crate::db::journal::{Action, Change};
+use crate::db::mirrors::MirrorPage;
+use crate::db::{self, IndexId, Serial};
+use crate::error::{Error, Result};
+use crate::limits;
+use crate::pypi::{PageMetadata, ProjectName, Sha256, filename, page_parse};
+use crate::upstream::{Origin, PageAnswer, Reach, UpstreamError};
+use moka::sync::Cache;
+use serde_json::Value;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// How the record of a mirrored project stands after a look at upstream.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Standing {
+    /// Upstream's word is fresh until then; the record, if there is one, holds it.
+    Fresh(Timestamp),
+    /// Upstream does not answer; the record is from the first time, and upstream is left alone until the second.
+    Stale(Timestamp, Timestamp),
+    /// Upstream does not answer and nothing is recorded.
+    Unknown(String),
+}
+
+/// What upstream said a moment ago where there is no record to hold it: that it has no such project, or nothing.
+#[derive(Debug)]
+pub struct Outcomes(Cache<(IndexId, ProjectName), (Timestamp, Option<String>)>);
+
+impl Default for Outcomes {
+    fn default() -> Self {
+        Self(Cache::new(limits::OUTCOMES_KEPT))
+    }
+}
+
+impl Outcomes {
+    /// Forgets what upstream said of this project.
+    pub fn forget(&self, index: IndexId, project: &ProjectName) {
+        self.0.invalidate(&(index, project.clone()));
+    }
+}
+
+/// Looks at the record of `project` in the mirror `index` and refreshes it if it is time.
+pub async fn refresh(core: &Arc<Core>, index: &Arc<Index>, project: &ProjectName) -> Result<Standing> {
+    let row = db::mirrors::page(&mut core.db.read().await?, index.id, project.as_str()).await?;
+    if let Some(standing) = standing(core, index, project, row.as_ref()) {
+        return Ok(standing);
+    }
+    let _turn = core.refreshes.turn((index.id, Some(project.clone()))).await;
+    // Whoever had the turn before may have done the work.
+    let row = db::mirrors::page(&mut core.db.read().await?, index.id, project.as_str()).await?;
+    if let Some(standing) = standing(core, index, project, row.as_ref()) {
+        return Ok(standing);
+    }
+    // In a task of its own: a client that leaves does not waste what upstream is about to say.
+    let (task, index, project) = (core.clone(), index.clone(), project.clone());
+    core.tasks.spawn(async move { ask(&task, &index, &project, row).await }).await?
+}
+
+/// The standing without asking upstream; `None`: it is time to ask.
+fn standing(core: &Core, index: &Index, project: &ProjectName, row: Option<&MirrorPage>) -> Option<Standing> {
+    let now = core.clock.now();
+    if core.rules.offline {
+        return Some(match row {
+            Some(_) => Standing::Fresh(Timestamp(i64::MAX)),
+            None => Standing::Unknown("the server is offline and has not kept this page".into()),
+        });
+    }
+    let recent = core.outcomes.0.get(&(index.id, project.clone())).filter(|(until, _)| now < *until);
+    match (row, recent) {
+        (Some(row), _) if now < row.checked.plus(index.settings.mirror_cache_expiry) => {
+            Some(Standing::Fresh(row.checked.plus(index.settings.mirror_cache_expiry)))
+        }
+        (Some(row), Some((until, Some(_)))) => Some(Standing::Stale(row.checked, until)),
+        (None, Some((_, Some(why)))) => Some(Standing::Unknown(why)),
+        (None, Some((until, None))) => Some(Standing::Fresh(until)),
+        _ => None,
+    }
+}
+
+async fn ask(core: &Arc<Core>, index: &Index, project: &ProjectName, row: Option<MirrorPage>) -> Result<Standing> {
+    let answer = match origin(index) {
+        Ok(origin) => {
+            let etag = row.as_ref().and_then(|row| row.etag.as_deref());
+            core.upstream.fetch_page(&origin, reach(index), project, etag).await.map_err(|e| e.to_string())
+        }
+        Err(why) => Err(why),
+    };
+    let now = core.clock.now();
+    let fresh = Standing::Fresh(now.plus(index.settings.mirror_cache_expiry));
+    match (answer, row) {
+        (Err(why), row) => failed(core, index, project, row, why).await,
+        (Ok(PageAnswer::NotModified), Some(_)) => {
+            let mut c = core.db.begin().await?;
+            db::mirrors::touch_page(&mut c, index.id, project.as_str(), now, 0).await?;
+            c.commit().await?;
+            Ok(fresh)
+        }
+        (Ok(PageAnswer::NotModified), None) => {
+            failed(core, index, project, None, "upstream says that nothing has changed, but nothing was asked before".into()).await
+        }
+        (Ok(PageAnswer::Missing), None) => {
+            core.outcomes.0.insert((index.id, project.clone()), (now.plus(index.settings.mirror_cache_expiry), None));
+            Ok(fresh)
+        }
+        (Ok(PageAnswer::Missing), Some(row)) => {
+            let record = Record::unpack(&row.body)?.after_removal(now);
+            keep(core, index, project, Some(&row), Seen { record, etag: None, digest: None }).await?;
+            Ok(fresh)
+        }
+        (Ok(PageAnswer::Page { content_type, body, etag, final_url, .. }), row) => {
+            let parsed = parse(row.as_ref(), project, content_type, body, final_url, now).await?;
+            match parsed {
+                Ok((record, digest)) => {
+                    keep(core, index, project, row.as_ref(), Seen { record, etag, digest: Some(digest) }).await?;
+                    core.outcomes.forget(index.id, project);
+                    Ok(fresh)
+                }
+                Err(why) => failed(core, index, project, row, why).await,
+            }
+        }
+    }
+}
+
+/// What upstream showed.
+struct Seen {
+    record: Record,
+    etag: Option<String>,
+    digest: Option<Sha256>,
+}
+
+/// Reads upstream's page into the record, on the blocking pool: a large page takes a while. The inner error is upstream's.
+async fn parse(
+    row: Option<&MirrorPage>,
+    project: &ProjectName,
+    content_type: Option<String>,
+    body: bytes::Bytes,
+    url: url::Url,
+    now: Timestamp,
+) -> Result<Result<(Record, Sha256), String>> {
+    let (packed, project) = (row.map(|row| row.body.clone()), project.clone());
+    let work = tokio::task::spawn_blocking(move || {
+        let before = packed.as_deref().map(Record::unpack).transpose()?.unwrap_or_default();
+        let parsed = page_parse::parse(content_type.as_deref().unwrap_or_default(), &body, &url, &project);
+        Ok::<_, anyhow::Error>(parsed.map(|parsed| (before.after(parsed.page, now), Sha256::of(&body))).map_err(|e| e.to_string()))
+    });
+    Ok(work.await??)
+}
+
+/// Upstream did not answer, or not in a way that can be used: what is recorded goes on, marked, and upstream gets a rest.
+async fn failed(core: &Core, index: &Index, project: &ProjectName, row: Option<MirrorPage>, why: String) -> Result<Standing> {
+    let until = core.clock.now().plus(limits::MIRROR_REST_AFTER_FAILURE);
+    tracing::warn!(index = %index.path, %project, why, kept = row.is_some(), "upstream did not give a page");
+    core.outcomes.0.insert((index.id, project.clone()), (until, Some(why.clone())));
+    let Some(row) = row else { return Ok(Standing::Unknown(why)) };
+    let mut c = core.db.begin().await?;
+    db::mirrors::touch_page(&mut c, index.id, project.as_str(), row.checked, row.failures + 1).await?;
+    c.commit().await?;
+    Ok(Standing::Stale(row.checked, until))
+}
+
+/// Stores what upstream showed; journals it only if it shows in a page.
+async fn keep(core: &Core, index: &Index, project: &ProjectName, row: Option<&MirrorPage>, seen: Seen) -> Result<()> {
+    let now = core.clock.now();
+    let before = row.map(|row| Record::unpack(&row.body)).transpose()?;
+    let changed = before.as_ref() != Some(&seen.record);
+    let mut page = MirrorPage {
+        etag: seen.etag,
+        digest: seen.digest.map(|d| d.as_bytes().to_vec()),
+        serial: row.and_then(|row| row.serial),
+        checked: now,
+        changed: row.filter(|_| !changed).map_or(now, |row| row.changed),
+        failures: 0,
+        body: seen.record.pack()?,
+    };
+    let mut c = core.db.begin().await?;
+    db::mirrors::put_page(&mut c, index.id, project.as_str(), &page).await?;
+    if changed {
+        let change = Change { actor: "upstream", index: Some(index.id), project: Some(project), action: Action::MirrorPage, detail: Value::Null };
+        page.serial = Some(db::journal::append(&mut c, &change, now).await?.0);
+        db::mirrors::put_page(&mut c, index.id, project.as_str(), &page).await?;
+    }
+    c.commit().await?;
+    if changed {
+        follow::catch_up(core).await?;
+    }
+    Ok(())
+}
+
+/// The mirror's upstream, or why it has none.
+pub fn origin(index: &Index) -> Result<Origin, String> {
+    let nowhere = || format!("the mirror {} has no upstream: set its mirror_url, or start the server with --upstream URL", index.path);
+    let url = index.settings.mirror_url.as_deref().ok_or_else(nowhere)?;
+    Origin::parse(url).map_err(|e| e.to_string())
+}
+
+/// Where requests for this mirror may go.
+pub fn reach(index: &Index) -> Reach {
+    match index.settings.mirror_private_allowed {
+        true => Reach::OwnHostOrPublic,
+        false => Reach::Public,
+    }
+}
+
+/// The answer to a client for a file or page that upstream did not give.
+pub fn bad_gateway(error: &UpstreamError) -> Error {
+    match error {
+        UpstreamError::Missing { .. } => Error::NotFound(error.to_string()),
+        _ => Error::BadGateway(error.to_string()),
+    }
+}
+
+/// What the mirror contributes to a page; `None` if upstream does not have the project.
+pub async fn contribution(
+    c: &mut db::Conn,
+    index: &Arc<Index>,
+    project: &ProjectName,
+    offline: bool,
+) -> Result<Option<merge::Contribution>> {
+    debug_assert_eq!(index.kind, Kind::Mirror);
+    let Some(row) = db::mirrors::page(c, index.id, project.as_str()).await? else { return Ok(None) };
+    let learnt = db::mirrors::learnt(c, index.id, project).await?;
+    let kept = match db::projects::by_name(c, index.id, project).await? {
+        Some(known) => db::files::live(c, known.id).await?,
+        None => Vec::new(),
+    };
+    let known = Known {
+        learnt: learnt.into_iter().map(|l| (l.filename.clone(), l.sha256())).collect(),
+        kept: kept.into_iter().map(|file| (file.filename.clone(), file)).collect(),
+        only_kept: offline,
+        serial: Serial(row.serial.unwrap_or(0)),
+    };
+    let (index, project) = (index.clone(), project.clone());
+    let work = tokio::task::spawn_blocking(move || {
+        let record = Record::unpack(&row.body)?;
+        Ok::<_, anyhow::Error>(record.is_there().then(|| assemble(&index, &project, record, &known)))
+    });
+    Ok(work.await??)
+}
+
+/// What we know beside upstream's page.
+struct Known {
+    learnt: HashMap<String, Option<Sha256>>,
+    kept: HashMap<String, db::files::File>,
+    /// Offline: files that are not kept are not shown, because they cannot be served.
+    only_kept: bool,
+    serial: Serial,
+}
+
+fn assemble(index: &Arc<Index>, project: &ProjectName, record: Record, known: &Known) -> merge::Contribution {
+    let (mut files, mut hidden) = (Vec::with_capacity(record.files.len()), Vec::new());
+    for recorded in record.files {
+        let kept = known.kept.get(&recorded.file.filename);
+        let gone = recorded.gone.is_some();
+        if kept.is_none() && (known.only_kept || gone) {
+            continue;
+        }
+        let shown = if gone { &mut hidden } else { &mut files };
+        shown.push(listed(index, project, recorded, known));
+    }
+    merge::Contribution { files, hidden, versions: record.versions, status: record.status, serial: known.serial }
+}
+
+fn listed(index: &Arc<Index>, project: &ProjectName, recorded: RecordedFile, known: &Known) -> merge::Listed {
+    let mut file = recorded.file;
+    let kept = known.kept.get(&file.filename);
+    let learnt = known.learnt.get(&file.filename).copied();
+    file.upload_time = file.upload_time.or(Some(recorded.first_seen));
+    file.size = file.size.or_else(|| kept.and_then(|f| u64::try_from(f.size).ok()));
+    // A signature lies beside upstream's file, not beside ours.
+    file.gpg_sig = None;
+    file.metadata = promised(&file.filename, file.metadata, learnt);
+    let blob = file.hash("sha256").and_then(|hex| Sha256::parse(hex).ok()).or_else(|| kept.map(|f| f.sha256));
+    let version = filename::guess_version(&file.filename, project);
+    merge::Listed { origin: index.clone(), file, version, blob, metadata_blob: learnt.flatten() }
+}
+
+/// What our page promises about a mirrored file's metadata: every wheel has some, until it proves to have none.
+fn promised(filename: &str, upstream: PageMetadata, learnt: Option<Option<Sha256>>) -> PageMetadata {
+    match learnt {
+        Some(Some(sha256)) => PageMetadata::Hashed(vec![("sha256".into(), sha256.hex())]),
+        Some(None) => PageMetadata::Absent,
+        None if filename::is_wheel(filename) && upstream == PageMetadata::Absent => PageMetadata::Present,
+        None => upstream,
+    }
+}
+

@@ -1,0 +1,188 @@
+//! Rendered project pages in memory: made once a change, then served as bytes without a look at database or disk.
+
+use super::access::Sight;
+use super::core::Core;
+use super::links;
+use super::listing::{self, Key, is_current};
+use super::merge::Listing;
+use crate::clock::Timestamp;
+use crate::db::Serial;
+use crate::error::{Error, Result};
+use crate::limits;
+use crate::pypi::{PageFile, ProjectName, ProjectPage, Sha256, page_html, page_json};
+use bytes::Bytes;
+use moka::future::Cache;
+use std::sync::Arc;
+use tokio::sync::OnceCell;
+
+/// The two forms of a page (PEP 503, PEP 691).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Form {
+    /// HTML.
+    Html,
+    /// JSON.
+    Json,
+}
+
+/// How a page's bytes are packed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Packing {
+    /// Not at all.
+    Identity,
+    /// gzip.
+    Gzip,
+    /// zstd.
+    Zstd,
+}
+
+/// Where the page stands, seen from its files: links are relative, so that they hold behind any proxy.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Mount(pub &'static str, pub Option<Arc<str>>);
+
+impl Mount {
+    /// `/{user}/{index}/+simple/{project}/`
+    pub const INDEX: Mount = Mount("../../", None);
+    /// The same without the slash at the end.
+    pub const INDEX_BARE: Mount = Mount("../", None);
+    /// `/{user}/{index}/{project}/`, which installers may use.
+    pub const ALIAS: Mount = Mount("../", None);
+    /// The same without the slash at the end.
+    pub const ALIAS_BARE: Mount = Mount("", None);
+
+    /// `/simple/{project}/` for the index at `user/index`.
+    pub fn default_index(path: &str) -> Mount {
+        Mount("../../", Some(format!("{path}/").into()))
+    }
+
+    /// The same without the slash at the end.
+    pub fn default_index_bare(path: &str) -> Mount {
+        Mount("../", Some(format!("{path}/").into()))
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct PageKey {
+    of: Key,
+    form: Form,
+    mount: Mount,
+}
+
+/// A page as it goes over the wire.
+#[derive(Debug)]
+pub struct Page {
+    /// The bytes, not packed.
+    pub identity: Bytes,
+    /// SHA-256 of the bytes: what the entity tags are made from.
+    pub digest: Sha256,
+    /// Our serial of its last change.
+    pub serial: Serial,
+    /// Since when upstream has not answered, if some of the page is stale.
+    pub stale_since: Option<Timestamp>,
+    gzip: OnceCell<Bytes>,
+    zstd: OnceCell<Bytes>,
+    seen: Serial,
+    valid_until: Option<Timestamp>,
+}
+
+impl Page {
+    /// The packing that is used when this one is wanted: a page too small to gain anything is never packed.
+    pub fn packing(&self, wanted: Packing) -> Packing {
+        if self.identity.len() < limits::PACK_BYTES_MIN { Packing::Identity } else { wanted }
+    }
+
+    /// The bytes in this packing; packed when first asked for, once.
+    pub async fn bytes(self: &Arc<Self>, packing: Packing) -> Result<Bytes> {
+        match packing {
+            Packing::Identity => Ok(self.identity.clone()),
+            Packing::Gzip => self.gzip.get_or_try_init(|| pack(self.identity.clone(), gzip)).await.cloned(),
+            Packing::Zstd => self.zstd.get_or_try_init(|| pack(self.identity.clone(), zstd)).await.cloned(),
+        }
+    }
+}
+
+async fn pack(bytes: Bytes, with: fn(&[u8]) -> std::io::Result<Vec<u8>>) -> Result<Bytes> {
+    Ok(tokio::task::spawn_blocking(move || with(&bytes)).await??.into())
+}
+
+pub(super) fn gzip(bytes: &[u8]) -> std::io::Result<Vec<u8>> {
+    use std::io::Write;
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::new(limits::PAGE_GZIP_LEVEL));
+    encoder.write_all(bytes)?;
+    encoder.finish()
+}
+
+pub(super) fn zstd(bytes: &[u8]) -> std::io::Result<Vec<u8>> {
+    zstd::bulk::compress(bytes, limits::PAGE_ZSTD_LEVEL)
+}
+
+/// Pages in memory, within a budget of bytes.
+#[derive(Debug)]
+pub struct Pages(Cache<PageKey, Arc<Page>>);
+
+impl Pages {
+    /// An empty cache for about this many bytes.
+    pub fn new(budget: u64) -> Self {
+        // Packed bytes come later and are counted beforehand: gzip and zstd together are about half the page.
+        let weigh = |_: &PageKey, page: &Arc<Page>| {
+            u32::try_from(page.identity.len() + page.identity.len() / 2 + limits::LISTING_BYTES).unwrap_or(u32::MAX)
+        };
+        Self(Cache::builder().max_capacity(budget).weigher(weigh).build())
+    }
+}
+
+/// The page of a project; [`Error::NotFound`] if no index that the caller may read knows it.
+pub async fn page(core: &Arc<Core>, sight: &Sight, project: &ProjectName, form: Form, mount: Mount) -> Result<Arc<Page>> {
+    let key = PageKey { of: Key::new(sight, project), form, mount };
+    if let Some(page) = core.pages.0.get(&key).await {
+        if is_current(core, sight, project, page.seen, page.valid_until) {
+            return Ok(page);
+        }
+        core.pages.0.invalidate(&key).await;
+    }
+    let mount = key.mount.clone();
+    let made = core.pages.0.try_get_with(key, async {
+        let listing = listing::listing(core, sight, project).await?;
+        match listing.known {
+            true => render(listing, form, mount).await,
+            false => Err(Error::no_project(project)),
+        }
+    });
+    made.await.map_err(|error: Arc<Error>| error.share())
+}
+
+async fn render(listing: Arc<Listing>, form: Form, mount: Mount) -> Result<Arc<Page>> {
+    let work = tokio::task::spawn_blocking(move || {
+        let page = project_page(&listing, &mount);
+        let identity: Bytes = match form {
+            Form::Html => page_html::render(&page).into(),
+            Form::Json => page_json::render(&page).into(),
+        };
+        Page {
+            digest: Sha256::of(&identity),
+            identity,
+            serial: listing.serial,
+            stale_since: listing.stale_since,
+            gzip: OnceCell::new(),
+            zstd: OnceCell::new(),
+            seen: listing.seen,
+            valid_until: listing.valid_until,
+        }
+    });
+    Ok(Arc::new(work.await?))
+}
+
+/// The listing as a page whose links are relative to `mount`.
+pub fn project_page(listing: &Listing, mount: &Mount) -> ProjectPage {
+    let prefix = format!("{}{}", mount.0, mount.1.as_deref().unwrap_or_default());
+    let files = listing.files.iter().map(|listed| {
+        let url = format!("{prefix}{}", links::path(listed));
+        PageFile { url, ..listed.file.clone() }
+    });
+    ProjectPage {
+        name: listing.name.clone(),
+        files: files.collect(),
+        versions: listing.versions.clone(),
+        status: listing.status.clone(),
+        serial: Some(listing.serial.0),
+    }
+}
