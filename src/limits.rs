@@ -61,6 +61,10 @@ pub const FILENAME_GUESSES_MAX: usize = 4;
 pub const VERSION_BYTES_MAX: usize = 200;
 
 // Pages and caches
+
+/// Files on one page of another index. The largest real projects have some ten thousand; a page above this is refused rather
+/// than cut, because a cut page would look like deleted releases.
+pub const PAGE_FILES_MAX: usize = 200_000;
 // Sign-in and tokens
 // Upstream
 
