@@ -4,6 +4,11 @@
 use std::time::Duration;
 
 // Archives
+
+/// Bytes of one METADATA or PKG-INFO file. It is held in memory while it is read; descriptions with embedded pictures reach
+/// a few MiB, and nothing honest comes near this.
+pub const METADATA_BYTES_MAX: usize = 16 << 20;
+
 // Blobs and the spool
 
 /// Bytes read from a blob at once. Measured: 256 KiB costs a fifth of the processor time of 8 KiB, more gains nothing.
@@ -12,7 +17,20 @@ pub const BLOB_READ_BYTES: usize = 256 * 1024;
 pub const SPOOL_BUFFER_BYTES: usize = 256 * 1024;
 
 // Connections
+// File names and versions
+
+/// Bytes of a distribution's file name: what common file systems hold.
+pub const FILENAME_BYTES_MAX: usize = 255;
+/// Projects that a file name is taken for. Each guess may cost one question to an upstream, and anybody may ask for any name.
+pub const FILENAME_GUESSES_MAX: usize = 4;
+/// Bytes of a version. It must fit into a file name beside the project's name and the tags.
+pub const VERSION_BYTES_MAX: usize = 200;
+
 // Pages and caches
+
+/// Files on one page of another index. The largest real projects have some ten thousand; a page above this is refused rather
+/// than cut, because a cut page would look like deleted releases.
+pub const PAGE_FILES_MAX: usize = 200_000;
 // Sign-in and tokens
 // Upstream
 // Upload forms

@@ -5,11 +5,15 @@
 
 pub mod digest;
 pub mod filename;
+pub mod filename_guess;
 pub mod metadata;
 pub mod name;
 pub mod page_html;
 pub mod page_json;
+mod page_link;
 pub mod page_parse;
+mod page_read_html;
+mod page_read_json;
 pub mod project_page;
 pub mod timestamp;
 pub mod version;
@@ -21,3 +25,11 @@ pub use name::ProjectName;
 pub use project_page::{PageFile, PageMetadata, ProjectPage, ProjectStatus};
 pub use timestamp::Timestamp;
 pub use version::Version;
+
+/// The first `bytes` bytes of `text`, for messages that show input nobody has bounded.
+fn legible(text: &str, bytes: usize) -> String {
+    match text.len() <= bytes {
+        true => text.to_owned(),
+        false => format!("{}…", &text[..text.floor_char_boundary(bytes)]),
+    }
+}

@@ -38,6 +38,12 @@ impl ProjectName {
         &self.0
     }
 
+    /// Whether `filename` begins with this name in any spelling: `Foo.Bar-1.0.zip` begins with `foo-bar`. So does
+    /// `foobarista-1.0.zip` with `foobar`: where the name ends cannot be told from the text of old file names.
+    pub fn begins(&self, filename: &str) -> bool {
+        normalize(filename).starts_with(&self.0)
+    }
+
     /// The form that file names of wheels and source distributions begin with: `-` written as `_` (PEP 427, PEP 625).
     pub fn in_filename(&self) -> String {
         self.0.replace('-', "_")
@@ -85,6 +91,14 @@ mod tests {
         for spelling in ["friendly-bard", "Friendly-Bard", "FRIENDLY-BARD", "friendly.bard", "friendly_bard", "FrIeNdLy-._.-bArD"]
         {
             assert_eq!(ProjectName::parse(spelling).unwrap().as_str(), "friendly-bard", "{spelling}");
+        }
+    }
+
+    #[test]
+    fn file_names_begin_with_the_name_in_any_spelling() {
+        let name = ProjectName::parse("foo-bar").unwrap();
+        for (filename, expected) in [("Foo.Bar-1.0.zip", true), ("foo__bar-1.zip", true), ("foobar-1.zip", false), ("", false)] {
+            assert_eq!(name.begins(filename), expected, "{filename}");
         }
     }
 
