@@ -2,7 +2,7 @@
 //! could make this server fetch from the machines behind its firewall (server-side request forgery).
 //!
 //! The check happens where it cannot be outrun: names are judged by the addresses they resolve to, at the moment of
-//! connecting ([`PublicOnly`] is the resolver itself, so there is no second look-up that could answer differently), and IP
+//! connecting (`PublicOnly` is the resolver itself, so there is no second look-up that could answer differently), and IP
 //! literals, which never reach a resolver, are judged in the URL. Every hop of a redirect is judged anew.
 //!
 //! With a proxy (`HTTPS_PROXY` and its kin) names are resolved by the proxy, and what it may reach is its own business: then

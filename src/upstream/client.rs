@@ -109,7 +109,6 @@ impl Upstream {
                 .connect_timeout(patience.connect)
                 .read_timeout(patience.idle)
                 .redirect(reqwest::redirect::Policy::none())
-                .referer(false)
                 .gzip(body == Body::Page)
                 .zstd(body == Body::Page);
             let builder = if use_proxies { builder } else { builder.no_proxy() };

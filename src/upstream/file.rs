@@ -249,6 +249,8 @@ mod tests {
         }
         let other_length = Server::start(|_| Reply::new(206, &[("Content-Range", "bytes 2-4/10")], "2345")).await;
         assert_eq!(open(&other_length, Some(2..5)).await.map(|_| ()), broken());
+        let earlier = Server::start(|_| Reply::new(206, &[("Content-Range", "bytes 1-4/10")], "1234")).await;
+        assert_eq!(open(&earlier, Some(2..5)).await.map(|_| ()), broken());
         let no_range = Server::start(|_| Reply::new(206, &[], "234")).await;
         assert_eq!(open(&no_range, Some(2..5)).await.map(|_| ()), broken());
         let unasked = Server::start(|_| Reply::new(206, &[("Content-Range", "bytes 0-9/10")], FILE)).await;
