@@ -13,7 +13,7 @@ use crate::db::mirrors::MirrorPage;
 use crate::db::{self, IndexId, Serial};
 use crate::error::{Error, Result};
 use crate::limits;
-use crate::pypi::{PageMetadata, ProjectName, Sha256, filename, page_parse};
+use crate::pypi::{PageMetadata, ProjectName, Sha256, filename_guess, page_parse};
 use crate::upstream::{Origin, PageAnswer, Reach, UpstreamError};
 use moka::sync::Cache;
 use serde_json::Value;
@@ -279,7 +279,7 @@ fn listed(index: &Arc<Index>, project: &ProjectName, recorded: RecordedFile, kno
     file.gpg_sig = None;
     file.metadata = promised(&file.filename, file.metadata, learnt);
     let blob = file.hash("sha256").and_then(|hex| Sha256::parse(hex).ok()).or_else(|| kept.map(|f| f.sha256));
-    let version = filename::guess_version(&file.filename, project);
+    let version = filename_guess::guess_version(&file.filename, project);
     merge::Listed { origin: index.clone(), file, version, blob, metadata_blob: learnt.flatten() }
 }
 
@@ -288,7 +288,7 @@ fn promised(filename: &str, upstream: PageMetadata, learnt: Option<Option<Sha256
     match learnt {
         Some(Some(sha256)) => PageMetadata::Hashed(vec![("sha256".into(), sha256.hex())]),
         Some(None) => PageMetadata::Absent,
-        None if filename::is_wheel(filename) && upstream == PageMetadata::Absent => PageMetadata::Present,
+        None if filename_guess::is_wheel(filename) && upstream == PageMetadata::Absent => PageMetadata::Present,
         None => upstream,
     }
 }

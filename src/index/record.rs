@@ -5,7 +5,7 @@
 
 use crate::clock::Timestamp;
 use crate::limits;
-use crate::pypi::{PageFile, ProjectPage, ProjectStatus, filename};
+use crate::pypi::{PageFile, ProjectPage, ProjectStatus, filename_guess};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeSet, HashMap};
 
@@ -42,7 +42,7 @@ impl Record {
         let mut files = Vec::with_capacity(page.files.len());
         for file in page.files {
             let first_seen = before.remove(file.filename.as_str()).map_or(now, |old| old.first_seen);
-            versions.extend(filename::guess_version(&file.filename, &page.name));
+            versions.extend(filename_guess::guess_version(&file.filename, &page.name));
             files.push(RecordedFile { file, first_seen, gone: None });
         }
         files.extend(self.files.iter().filter(|f| before.contains_key(f.file.filename.as_str())).map(|old| old.gone_since(now)));

@@ -166,7 +166,7 @@ async fn search(mut file: Sparse, wheel: Wheel) -> Result<(Found, Sparse), Upstr
 }
 
 /// The bytes of the wheel's own `METADATA`. `None` for every failure: whether it was for want of bytes, `file` knows.
-fn read_member(file: &mut Sparse, wheel: &Wheel) -> Option<Vec<u8>> {
+fn read_member(file: impl Read + Seek, wheel: &Wheel) -> Option<Vec<u8>> {
     let mut archive = ZipArchive::new(file).ok()?;
     let mut own = (0..archive.len())
         .filter(|index| archive.name_for_index(*index).and_then(Result::ok).is_some_and(|name| wheel.owns_metadata(&name)));
@@ -175,6 +175,11 @@ fn read_member(file: &mut Sparse, wheel: &Wheel) -> Option<Vec<u8>> {
     let member = archive.by_index(index).ok()?;
     member.take(UPSTREAM_METADATA_BYTES_MAX as u64 + 1).read_to_end(&mut bytes).ok()?;
     (bytes.len() <= UPSTREAM_METADATA_BYTES_MAX).then_some(bytes)
+}
+
+/// The bytes of a whole wheel's own `METADATA`; `None` if it has none that can be read, or several. Blocks.
+pub fn metadata_of_wheel(file: impl Read + Seek, filename: &str) -> Option<Vec<u8>> {
+    read_member(file, &Wheel::parse(filename)?)
 }
 
 /// What a wheel's file name says it is.

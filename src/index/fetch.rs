@@ -1,0 +1,264 @@
+//! A file that we do not have yet: fetched once, however many clients wait for it, and streamed to all of them while it is
+//! stored.
+//!
+//! The fetch is a task of its own: clients read what it has written so far, and one that leaves stops nothing. The last byte
+//! is handed out only when size and hash have been found right, so that wrong bytes never look like a whole file.
+
+use super::core::Core;
+use super::merge::Listed;
+use super::mirror;
+use crate::blobs::{Digests, Spool, SpoolError, Spooled, StoredBlob, blob_stream};
+use crate::db;
+use crate::error::{Error, Result};
+use crate::limits;
+use crate::pypi::{ProjectName, Sha256, filename_guess};
+use crate::upstream::file::Download;
+use bytes::Bytes;
+use futures_util::{FutureExt, Stream, StreamExt, TryStreamExt};
+use serde_json::json;
+use std::collections::HashMap;
+use std::fs::File;
+use std::io;
+use std::ops::Range;
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::watch;
+use url::Url;
+
+/// The fetches under way, by upstream's address.
+#[derive(Debug, Default)]
+pub struct Fetches(Mutex<HashMap<String, watch::Receiver<Progress>>>);
+
+/// How far a fetch has come.
+#[derive(Debug, Clone)]
+enum Progress {
+    /// Upstream was asked and has not answered.
+    Asking,
+    /// Bytes come in.
+    Flowing(Flow),
+    /// The file is whole, right, and kept.
+    Kept(Flow, StoredBlob),
+    /// It came to nothing.
+    Failed(Arc<Error>),
+}
+
+/// Bytes that can be read while more are written.
+#[derive(Debug, Clone)]
+struct Flow {
+    file: Arc<File>,
+    length: Option<u64>,
+    written: u64,
+}
+
+/// A fetch whose upstream has begun to answer.
+#[derive(Debug)]
+pub struct Fetching {
+    progress: watch::Receiver<Progress>,
+    /// Bytes of the whole file, if upstream says so.
+    pub length: Option<u64>,
+}
+
+/// Fetches the file, or joins those who wait for it already. Returns when upstream has begun to answer.
+pub async fn fetch(core: &Arc<Core>, project: &ProjectName, listed: &Listed) -> Result<Fetching> {
+    let mut progress = join(core, project, listed);
+    let state = progress.wait_for(|state| !matches!(state, Progress::Asking)).await;
+    let length = match &*state.map_err(|_| interrupted())? {
+        Progress::Flowing(flow) | Progress::Kept(flow, _) => flow.length,
+        Progress::Failed(error) => return Err(error.share()),
+        Progress::Asking => return Err(interrupted()),
+    };
+    Ok(Fetching { progress, length })
+}
+
+fn interrupted() -> Error {
+    Error::Unavailable { message: "fetching the file was interrupted; try again".into(), retry_after: limits::MIRROR_REST_AFTER_FAILURE }
+}
+
+fn join(core: &Arc<Core>, project: &ProjectName, listed: &Listed) -> watch::Receiver<Progress> {
+    let mut fetches = core.fetches.0.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(progress) = fetches.get(&listed.file.url) {
+        return progress.clone();
+    }
+    let (sender, receiver) = watch::channel(Progress::Asking);
+    fetches.insert(listed.file.url.clone(), receiver.clone());
+    let (core, project, listed) = (core.clone(), project.clone(), listed.clone());
+    core.clone().tasks.spawn(async move {
+        let end = match lead(&core, &project, &listed, &sender).await {
+            Ok((flow, blob)) => Progress::Kept(flow, blob),
+            Err(error) => {
+                tracing::warn!(file = listed.file.filename, index = %listed.origin.path, %error, "fetching a file failed");
+                Progress::Failed(Arc::new(error))
+            }
+        };
+        // Out of the list before the end is told: whoever comes later looks for the blob, or begins anew.
+        core.fetches.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&listed.file.url);
+        sender.send_replace(end);
+    });
+    receiver
+}
+
+/// Fetches, checks, stores and notes one file.
+async fn lead(core: &Core, project: &ProjectName, listed: &Listed, progress: &watch::Sender<Progress>) -> Result<(Flow, StoredBlob)> {
+    let download = open(core, listed).await?;
+    let digests = match listed.file.hash("sha256") {
+        Some(_) => Digests::Sha256,
+        None => Digests::Sha256AndMd5,
+    };
+    let limit = listed.file.size.unwrap_or(limits::FILE_BYTES_MAX);
+    let mut spool = core.blobs.spool(limit, digests).await?;
+    let mut flow = Flow { file: Arc::new(spool.reader()?), length: download.length.or(listed.file.size), written: 0 };
+    progress.send_replace(Progress::Flowing(flow.clone()));
+    pump(download, &mut spool, &mut flow, progress).await?;
+    let spooled = spool.finish().await.map_err(refused)?;
+    check(listed, &spooled)?;
+    let blob = core.blobs.commit(spooled).await?;
+    note(core, project, listed, &blob).await?;
+    flow.written = blob.size;
+    Ok((flow, blob))
+}
+
+async fn open(core: &Core, listed: &Listed) -> Result<Download> {
+    let origin = mirror::origin(&listed.origin).map_err(Error::BadGateway)?;
+    let url = Url::parse(&listed.file.url).map_err(|e| Error::Internal(e.into()))?;
+    let opened = core.upstream.open_file(&origin, mirror::reach(&listed.origin), &url, None).await;
+    opened.map_err(|error| mirror::bad_gateway(&error))
+}
+
+/// Writes what comes in, and tells the readers. Bytes are not held back while upstream pauses.
+async fn pump(mut download: Download, spool: &mut Spool, flow: &mut Flow, progress: &watch::Sender<Progress>) -> Result<()> {
+    loop {
+        let next = match download.bytes.next().now_or_never() {
+            Some(next) => next,
+            None => {
+                spool.flush().await.map_err(refused)?;
+                tell(spool, flow, progress);
+                download.bytes.next().await
+            }
+        };
+        let Some(chunk) = next else { return Ok(()) };
+        spool.write(chunk.map_err(|error| mirror::bad_gateway(&error))?).await.map_err(refused)?;
+        tell(spool, flow, progress);
+    }
+}
+
+fn tell(spool: &Spool, flow: &mut Flow, progress: &watch::Sender<Progress>) {
+    if spool.written() > flow.written {
+        flow.written = spool.written();
+        progress.send_replace(Progress::Flowing(flow.clone()));
+    }
+}
+
+fn refused(error: SpoolError) -> Error {
+    match error {
+        SpoolError::TooLarge { limit } => Error::BadGateway(format!("upstream sent more than the {limit} bytes it announced or that are allowed")),
+        SpoolError::Full => Error::NoRoom,
+        SpoolError::Io(error) => error.into(),
+    }
+}
+
+/// Whether the bytes are the ones that upstream's page announced.
+fn check(listed: &Listed, spooled: &Spooled) -> Result<()> {
+    let wrong = |what: &str| Err(Error::BadGateway(format!("upstream sent bytes of another {what} than its page announced")));
+    if listed.file.size.is_some_and(|size| size != spooled.size) {
+        return wrong("size");
+    }
+    if listed.file.hash("sha256").is_some_and(|hex| hex != spooled.sha256.hex()) {
+        return wrong("SHA-256");
+    }
+    let md5 = spooled.md5.map(hex::encode);
+    match (listed.file.hash("md5"), md5) {
+        (Some(wanted), Some(found)) if wanted != found => wrong("MD5"),
+        _ => Ok(()),
+    }
+}
+
+/// Notes that the mirror keeps the file. Not journalled: no page shows it.
+async fn note(core: &Core, project: &ProjectName, listed: &Listed, blob: &StoredBlob) -> Result<()> {
+    let now = core.clock.now();
+    let origin = json!({"url": listed.file.url});
+    let mut c = core.db.begin().await?;
+    db::blobs::put(&mut c, &blob_row(blob), now).await?;
+    let holder = db::projects::put(&mut c, listed.origin.id, project, project.as_str(), now).await?;
+    let file = db::files::NewFile {
+        project: holder,
+        release: None,
+        filename: &listed.file.filename,
+        kind: filename_guess::packagetype(&listed.file.filename),
+        sha256: blob.sha256,
+        metadata_sha256: None,
+        size: blob.size,
+        requires_python: listed.file.requires_python.as_deref(),
+        uploaded_by: "upstream",
+        origin: Some(&origin),
+    };
+    if db::files::add(&mut c, &file, now).await?.is_none() {
+        // Kept before, under other bytes: upstream has replaced the file.
+        if let Some(old) = db::files::by_name(&mut c, holder, &listed.file.filename).await?.filter(|old| old.sha256 != blob.sha256) {
+            db::files::set_removed(&mut c, old.id, db::Serial::NONE, now).await?;
+            db::files::add(&mut c, &file, now).await?;
+        }
+    }
+    c.commit().await?;
+    Ok(())
+}
+
+/// A stored blob as a row.
+pub(super) fn blob_row(blob: &StoredBlob) -> db::blobs::BlobRow {
+    db::blobs::BlobRow {
+        sha256: blob.sha256,
+        size: i64::try_from(blob.size).unwrap_or(i64::MAX),
+        md5: blob.md5.map(|digest| digest.to_vec()),
+        blake2: blob.blake2.map(|digest| digest.to_vec()),
+    }
+}
+
+impl Fetching {
+    /// Waits until the file is kept.
+    pub async fn kept(mut self) -> Result<Sha256> {
+        let end = self.progress.wait_for(|state| matches!(state, Progress::Kept(..) | Progress::Failed(_))).await;
+        match &*end.map_err(|_| interrupted())? {
+            Progress::Kept(_, blob) => Ok(blob.sha256),
+            Progress::Failed(error) => Err(error.share()),
+            _ => Err(interrupted()),
+        }
+    }
+
+    /// The bytes of `range`, or all of them, as they come. An error ends the stream if the file turns out wrong: whoever
+    /// passes it on must then break off, not end.
+    pub fn stream(self, range: Option<Range<u64>>) -> impl Stream<Item = io::Result<Bytes>> + Send + 'static {
+        let range = range.unwrap_or(0..u64::MAX);
+        let pieces = futures_util::stream::try_unfold((self.progress, range), |(mut progress, mut left)| async move {
+            let Some((file, ready)) = next_piece(&mut progress, &left).await? else { return Ok(None) };
+            left.start = ready.end;
+            Ok::<_, io::Error>(Some((blob_stream(file, ready), (progress, left))))
+        });
+        pieces.try_flatten()
+    }
+}
+
+/// Waits until something of `left` can be handed out; `None` at the end.
+async fn next_piece(progress: &mut watch::Receiver<Progress>, left: &Range<u64>) -> io::Result<Option<(Arc<File>, Range<u64>)>> {
+    let broken = |error: &dyn std::fmt::Display| io::Error::other(error.to_string());
+    let ready = progress.wait_for(|state| match state {
+        Progress::Flowing(flow) => presentable(flow) > left.start,
+        Progress::Kept(..) | Progress::Failed(_) => true,
+        Progress::Asking => false,
+    });
+    match &*ready.await.map_err(|e| broken(&e))? {
+        Progress::Flowing(flow) => Ok(Some((flow.file.clone(), left.start..presentable(flow).min(left.end)))),
+        Progress::Kept(flow, blob) => {
+            let end = blob.size.min(left.end);
+            Ok((left.start < end).then(|| (flow.file.clone(), left.start..end)))
+        }
+        Progress::Failed(error) => Err(broken(error)),
+        Progress::Asking => Err(broken(&"no answer")),
+    }
+}
+
+/// How far the bytes may be handed out before they are checked: all but the last. Without it no client takes them for whole.
+fn presentable(flow: &Flow) -> u64 {
+    match flow.length {
+        Some(length) => flow.written.min(length.saturating_sub(1)),
+        // No length was told, so the end is told by the framing, and only after the check.
+        None => flow.written,
+    }
+}
