@@ -65,6 +65,9 @@ pub const VERSION_BYTES_MAX: usize = 200;
 /// Files on one page of another index. The largest real projects have some ten thousand; a page above this is refused rather
 /// than cut, because a cut page would look like deleted releases.
 pub const PAGE_FILES_MAX: usize = 200_000;
+/// Bytes of one tag or comment of another index's HTML page, twice this at the worst. The HTML tokenizer compares each attribute
+/// with all before it, so one tag of a few MB would keep a thread busy for minutes. Yank reasons fit many times over.
+pub const PAGE_TAG_BYTES_MAX: usize = 32 << 10;
 // Sign-in and tokens
 // Upstream
 

@@ -5,7 +5,7 @@
 
 use super::{DistFilename, PageFile, ProjectName, ProjectPage, ProjectStatus};
 use super::{filename_guess, legible, page_link, page_read_html, page_read_json, version};
-use crate::limits::{FILENAME_BYTES_MAX, PAGE_FILES_MAX};
+use crate::limits::{FILENAME_BYTES_MAX, PAGE_FILES_MAX, PAGE_TAG_BYTES_MAX};
 use std::collections::HashMap;
 use url::Url;
 
@@ -36,6 +36,9 @@ pub enum PageError {
     /// The JSON is broken or is not an index page.
     #[error("the page is not the JSON of an index: {0}")]
     Json(String),
+    /// A tag or comment so long that it is no index page, and dear to read.
+    #[error("the page has a tag or comment of more than {PAGE_TAG_BYTES_MAX} bytes, so it is not taken for the page of an index")]
+    LongTag,
     /// More files than any real project has.
     #[error("the page has {0} files, more than the {PAGE_FILES_MAX} that are accepted")]
     TooManyFiles(usize),
@@ -66,7 +69,7 @@ enum Form {
 pub fn parse(content_type: &str, bytes: &[u8], base: &Url, name: &ProjectName) -> Result<ParsedPage, PageError> {
     let form = form_of(content_type)?;
     let raw = match form {
-        Form::Html => page_read_html::read(bytes),
+        Form::Html => page_read_html::read(bytes)?,
         Form::Json => page_read_json::read(bytes)?,
     };
     let api_version = api_version(raw.api_version.as_deref())?;
@@ -97,7 +100,7 @@ pub fn parse_list(content_type: &str, bytes: &[u8]) -> Result<Vec<ProjectName>, 
             let is_name = name.is_some();
             names.extend(name);
             is_name
-        }),
+        })?,
     }
     names.sort_unstable();
     names.dedup();
@@ -338,6 +341,22 @@ mod tests {
     fn too_many_files_are_refused_not_cut() {
         let html = "<a href=foo-1.zip>".repeat(PAGE_FILES_MAX + 1);
         assert_eq!(parse(HTML, html.as_bytes(), &base(), &foo()), Err(PageError::TooManyFiles(PAGE_FILES_MAX + 1)));
+    }
+
+    #[test]
+    fn a_long_page_is_read_across_chunks_and_an_endless_tag_is_refused() {
+        let file = |n: usize| PageFile {
+            yanked: Some(format!("<é> & \"{}\"\r\n", "🧀".repeat(n % 7))),
+            ..PageFile::bare(format!("foo-{n}.zip"), format!("https://files.example/foo-{n}.zip"))
+        };
+        let files = (0..2000).map(file).collect();
+        let page = ProjectPage { name: foo(), files, versions: Vec::new(), status: None, serial: None };
+        let html = page_html::render(&page);
+        assert!(html.len() > 4 * PAGE_TAG_BYTES_MAX);
+        assert_eq!(read(HTML, &html).page.files, page.files);
+        let attributes: String = (0..PAGE_TAG_BYTES_MAX).map(|n| format!(" a{n}")).collect();
+        assert_eq!(parse(HTML, format!("<a{attributes}>").as_bytes(), &base(), &foo()), Err(PageError::LongTag));
+        assert_eq!(parse_list(HTML, format!("<!--{attributes}").as_bytes()), Err(PageError::LongTag));
     }
 
     #[test]

@@ -2,15 +2,16 @@
 //! are all that counts, pages are large, and what real servers write is often no document at all.
 
 use super::page_link::fragment_hashes;
-use super::page_parse::RawPage;
+use super::page_parse::{PageError, RawPage};
 use super::{PageFile, PageMetadata, ProjectStatus};
+use crate::limits::PAGE_TAG_BYTES_MAX;
 use html5ever::tendril::StrTendril;
 use html5ever::tokenizer::states::RawKind;
 use html5ever::tokenizer::{BufferQueue, Tag, TagKind, Token, TokenSink, TokenSinkResult, Tokenizer, TokenizerOpts};
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 
 /// Reads a project's page. URLs stay as they stand; a file's name is the text of its anchor.
-pub(super) fn read(bytes: &[u8]) -> RawPage {
+pub(super) fn read(bytes: &[u8]) -> Result<RawPage, PageError> {
     let mut page = RawPage::default();
     let mut status_reason = None;
     walk(bytes, |item| match item {
@@ -29,15 +30,16 @@ pub(super) fn read(bytes: &[u8]) -> RawPage {
                 page.serial = serial.trim().parse().ok();
             }
         }
-    });
+    })?;
     if let Some(status) = &mut page.status {
         status.reason = status_reason;
     }
-    page
+    Ok(page)
 }
 
-/// Reads the names of a project list: the text of each anchor, else the last segment of its address.
-pub(super) fn read_list(bytes: &[u8], mut on_name: impl FnMut(&str) -> bool) {
+/// Reads a project list: offers the text of each anchor and, if `on_name` says that it is no name, the last segment of its
+/// address.
+pub(super) fn read_list(bytes: &[u8], mut on_name: impl FnMut(&str) -> bool) -> Result<(), PageError> {
     walk(bytes, |item| {
         if let Item::Anchor(tag, text) = item
             && !on_name(text.trim())
@@ -45,7 +47,7 @@ pub(super) fn read_list(bytes: &[u8], mut on_name: impl FnMut(&str) -> bool) {
             let href = attribute(&tag, "href").unwrap_or_default();
             on_name(href.trim_end_matches('/').rsplit('/').next().unwrap_or_default());
         }
-    });
+    })
 }
 
 fn file(tag: &Tag, text: String) -> Option<PageFile> {
@@ -83,20 +85,34 @@ enum Item {
 }
 
 /// Calls `on_item` for everything of interest, in the order of the page.
-fn walk(bytes: &[u8], on_item: impl FnMut(Item)) {
-    let input = BufferQueue::default();
-    input.push_back(StrTendril::from(&*String::from_utf8_lossy(bytes)));
-    let sink = Sink { on_item: RefCell::new(on_item), open: RefCell::new(None) };
+fn walk(bytes: &[u8], on_item: impl FnMut(Item)) -> Result<(), PageError> {
+    let text = String::from_utf8_lossy(bytes);
+    let sink = Sink { on_item: RefCell::new(on_item), open: RefCell::new(None), tokens: Cell::new(0) };
     let tokenizer = Tokenizer::new(sink, TokenizerOpts::default());
-    // One call takes all of it: the tokenizer pauses only when its sink asks, and this one never does.
-    let _ = tokenizer.feed(&input);
+    let input = BufferQueue::default();
+    let mut rest = &*text;
+    while !rest.is_empty() {
+        let (chunk, after) = rest.split_at(rest.floor_char_boundary(PAGE_TAG_BYTES_MAX));
+        let tokens_before = tokenizer.sink.tokens.get();
+        input.push_back(StrTendril::from(chunk));
+        // One call takes all of it: the tokenizer pauses only when its sink asks, and this one never does.
+        let _ = tokenizer.feed(&input);
+        // A chunk without a token lies inside one tag or comment.
+        if chunk.len() + 4 > PAGE_TAG_BYTES_MAX && tokenizer.sink.tokens.get() == tokens_before {
+            return Err(PageError::LongTag);
+        }
+        rest = after;
+    }
     tokenizer.end();
+    Ok(())
 }
 
 struct Sink<F> {
     on_item: RefCell<F>,
     /// The anchor whose text is being read.
     open: RefCell<Option<(Tag, String)>>,
+    /// Tokens seen so far.
+    tokens: Cell<usize>,
 }
 
 impl<F: FnMut(Item)> Sink<F> {
@@ -128,6 +144,7 @@ impl<F: FnMut(Item)> TokenSink for Sink<F> {
     type Handle = ();
 
     fn process_token(&self, token: Token, _line: u64) -> TokenSinkResult<()> {
+        self.tokens.set(self.tokens.get() + 1);
         match token {
             Token::TagToken(tag) if tag.kind == TagKind::StartTag => return self.start(tag),
             Token::TagToken(tag) if &*tag.name == "a" => self.close(),
