@@ -115,6 +115,14 @@ pub async fn was_removed(
     Ok(digests.into_iter().filter_map(|d| Sha256::try_from(d).ok()).any(|d| d.hex().starts_with(sha256_prefix)))
 }
 
+/// What stood under a file name before it was removed.
+pub async fn removed_digests(c: &mut Conn, project: ProjectId, filename: &str) -> Result<Vec<Sha256>> {
+    let digests: Vec<Vec<u8>> = on!(c, c => query_scalar(sql!(
+        "SELECT sha256 FROM files WHERE project_id = $1 AND filename = $2 AND removed_serial IS NOT NULL"
+    )).bind(project).bind(filename).fetch_all(c).await)?;
+    Ok(digests.into_iter().filter_map(|digest| Sha256::try_from(digest).ok()).collect())
+}
+
 /// Writes the serial of the change that brought the file.
 pub async fn set_added(c: &mut Conn, id: FileId, serial: Serial) -> Result<()> {
     on!(c, c => query(sql!("UPDATE files SET added_serial = $2 WHERE id = $1")).bind(id).bind(serial).execute(c).await.map(drop))

@@ -6,12 +6,15 @@ use super::merge::Listed;
 use crate::urls::encode_segment;
 use crate::pypi::PageFile;
 
+/// Hex digits of the hash that stand in a link's folder.
+pub const FOLDER_DIGITS: usize = 16;
+
 /// The folder of a file's link below its index, without slashes at the ends.
 ///
 /// `+f/<first 3 hex digits>/<next 13>` of the best hash the page gave; `+e/<address of the upstream folder>` if it gave none.
 pub fn folder(file: &PageFile) -> String {
     match best_hash(file) {
-        Some(hex) => format!("+f/{}/{}", &hex[..3], &hex[3..16]),
+        Some(hex) => format!("+f/{}/{}", &hex[..3], &hex[3..FOLDER_DIGITS]),
         None => format!("+e/{}", flattened(&file.url)),
     }
 }
@@ -19,7 +22,7 @@ pub fn folder(file: &PageFile) -> String {
 /// The hash that stands in the link: SHA-256, else whatever the page gave first. Shorter than 16 digits is none.
 fn best_hash(file: &PageFile) -> Option<&str> {
     let hash = file.hash("sha256").or_else(|| file.hashes.first().map(|(_, hex)| hex.as_str()));
-    hash.filter(|hex| hex.len() >= 16 && hex.is_ascii())
+    hash.filter(|hex| hex.len() >= FOLDER_DIGITS && hex.is_ascii())
 }
 
 /// `scheme://host/path/file` as devpi flattens it: the folder's parts joined by `_`, everything unusual a `_`.

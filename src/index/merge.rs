@@ -120,18 +120,10 @@ pub fn merge(name: &ProjectName, contributions: Vec<Contribution>) -> Listing {
     }
     versions.extend(listing.files.iter().filter_map(|f| f.version.clone()));
     listing.versions = versions.into_iter().collect();
-    listing.versions.sort_by(|a, b| version::compare_text(a, b));
-    sort_by_version(&mut listing.files);
+    listing.versions.sort_by_cached_key(|text| version::sort_key(text));
+    // Oldest version first, then by name; files whose version cannot be told come first.
+    listing.files.sort_by_cached_key(|f| (f.version.as_deref().map(version::sort_key), f.file.filename.clone()));
     listing
-}
-
-/// Oldest version first, then by name; files whose version cannot be told come first.
-fn sort_by_version(files: &mut [Listed]) {
-    files.sort_by(|a, b| {
-        let (va, vb) = (a.version.as_deref().unwrap_or(""), b.version.as_deref().unwrap_or(""));
-        let by_version = if va == vb { std::cmp::Ordering::Equal } else { version::compare_text(va, vb) };
-        by_version.then_with(|| a.file.filename.cmp(&b.file.filename))
-    });
 }
 
 impl Listing {

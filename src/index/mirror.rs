@@ -150,7 +150,14 @@ async fn parse(
     let work = tokio::task::spawn_blocking(move || {
         let before = packed.as_deref().map(Record::unpack).transpose()?.unwrap_or_default();
         let parsed = page_parse::parse(content_type.as_deref().unwrap_or_default(), &body, &url, &project);
-        Ok::<_, anyhow::Error>(parsed.map(|parsed| (before.after(parsed.page, now), Sha256::of(&body))).map_err(|e| e.to_string()))
+        Ok::<_, anyhow::Error>(match parsed {
+            // A captive portal or an error page that comes as a 200: nothing a project page would say.
+            Ok(parsed) if parsed.page.files.is_empty() && parsed.page.status.is_none() && before.is_there() => {
+                Err("upstream's page, which listed files before, lists none and does not say why".to_owned())
+            }
+            Ok(parsed) => Ok((before.after(parsed.page, now), Sha256::of(&body))),
+            Err(error) => Err(error.to_string()),
+        })
     });
     Ok(work.await??)
 }

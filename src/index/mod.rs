@@ -7,6 +7,7 @@ pub mod account;
 pub mod admin;
 pub mod core;
 pub mod credentials;
+pub mod download;
 pub mod fetch;
 pub mod flight;
 pub mod follow;

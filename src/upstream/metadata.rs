@@ -16,7 +16,7 @@ use bytes::{Bytes, BytesMut};
 use futures_util::TryStreamExt;
 use reqwest::Method;
 use reqwest::header::HeaderMap;
-use std::io::Read;
+use std::io::{Read, Seek};
 use url::Url;
 use zip::ZipArchive;
 
