@@ -8,9 +8,27 @@ const MIB: usize = 1024 * 1024;
 
 // Archives
 
+/// Entries of one wheel or source distribution. The largest honest ones have some tens of thousands.
+pub const ARCHIVE_ENTRIES_MAX: usize = 200_000;
+/// Bytes of one entry's path in an archive: what Linux takes.
+pub const ARCHIVE_PATH_BYTES_MAX: usize = 4096;
+/// How many times its own size an archive may unpack to. PyPI's rule; ordinary wheels reach ten.
+pub const ARCHIVE_RATIO_MAX: u64 = 50;
+/// Bytes that any archive may unpack to, whatever its ratio: small files of zeros are honest. PyPI's number.
+pub const ARCHIVE_UNPACKED_BYTES_FREE: u64 = 64 << 20;
+/// Bytes that no archive may unpack to: a source distribution is unpacked once to look at it, at about 1 GiB a second.
+pub const ARCHIVE_UNPACKED_BYTES_MAX: u64 = 16 << 30;
 /// Bytes of one METADATA or PKG-INFO file. It is held in memory while it is read; descriptions with embedded pictures reach
 /// a few MiB, and nothing honest comes near this.
 pub const METADATA_BYTES_MAX: usize = 16 << 20;
+/// Bytes of a wheel's RECORD, held in memory while it is compared: room for the most entries with long paths.
+pub const RECORD_BYTES_MAX: usize = 32 << 20;
+/// Bytes of the headers before one member of a tar archive. They are held in memory, and compress to nothing.
+pub const TAR_HEADER_BYTES_MAX: u64 = 1 << 20;
+/// Symbolic links in a source distribution. Their paths are held in memory while it is inspected.
+pub const TAR_LINKS_MAX: usize = 10_000;
+/// Bytes of a zip archive's directory, held in memory while it is inspected: room for the most entries with long paths.
+pub const ZIP_DIRECTORY_BYTES_MAX: u64 = 64 << 20;
 
 // Blobs and the spool
 
@@ -100,6 +118,9 @@ pub const UPSTREAM_WHEEL_TAIL_BYTES: u64 = 64 * 1024;
 
 // Upload forms
 
+/// Bytes of a file, unless `--max-file-size` says otherwise.
+pub const FILE_BYTES_MAX: u64 = 4 << 30;
+
 // Database
 
 /// How long a request waits for a free database connection before it is told to come back.
@@ -115,3 +136,7 @@ pub const SQLITE_READERS: u32 = 4;
 
 /// Seconds after which a mirror asks upstream for a page again, unless the index says otherwise (devpi's default).
 pub const MIRROR_CACHE_EXPIRY: Duration = Duration::from_secs(1800);
+/// How long an upstream that failed is left alone: its clients are answered from what is kept, or told at once.
+pub const MIRROR_REST_AFTER_FAILURE: Duration = Duration::from_secs(10);
+/// Projects of which it is remembered in memory that upstream does not have them, or did not answer.
+pub const OUTCOMES_KEPT: u64 = 20_000;

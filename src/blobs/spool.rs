@@ -78,7 +78,7 @@ pub struct Spooled {
 enum Writer {
     Idle(Box<Sink>),
     /// On the blocking pool; comes back with its empty buffer, or not at all if it failed.
-    Busy(JoinHandle<Result<(Box<Sink>, Vec<u8>), SpoolError>>),
+    Busy(JoinHandle<io::Result<(Box<Sink>, Vec<u8>)>>),
     Failed,
 }
 

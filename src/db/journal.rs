@@ -47,8 +47,8 @@ pub enum Action {
     FileUnyank,
     /// A mirror saw its upstream's page change.
     MirrorPage,
-    /// A mirror keeps a file now.
-    MirrorFile,
+    /// A mirror saw its upstream's list of projects change.
+    MirrorList,
     /// A setting of the whole server changed.
     ServerSet,
 }

@@ -5,7 +5,7 @@
 
 use super::access::{self, Action as Wanted, Caller};
 use super::core::Core;
-use super::inspect::{self, Inspected};
+use super::inspect::{self, Inspected, Refused};
 use super::tree::Index;
 use super::{fetch, follow};
 use crate::blobs::{Spooled, StoredBlob};
@@ -143,7 +143,10 @@ fn check_digests(claims: &Claims, spooled: &Spooled) -> Result<()> {
 async fn inspect(claims: &Claims, spooled: &Spooled) -> Result<Inspected> {
     let (mut file, name) = (spooled.file()?, claims.file.clone());
     let inspected = tokio::task::spawn_blocking(move || inspect::inspect(&mut file, &name)).await?;
-    inspected.map_err(|refused| Error::BadRequest(format!("Invalid distribution file. {refused}")))
+    inspected.map_err(|refused| match refused {
+        Refused::Unreadable(error) => error.into(),
+        refused => Error::BadRequest(format!("Invalid distribution file. {refused}")),
+    })
 }
 
 /// What step five writes.
