@@ -1,12 +1,13 @@
 """The fake upstream itself: if it were wrong, the mirror would be blamed."""
 
+import http.client
+
+import pytest
+
 from support import fake_upstream as fake
 from support import wire
 from support.artifacts import sdist, wheel
 from support.upstream_pages import file_path, metadata_path, page_path
-
-import http.client
-import pytest
 
 ALDER = wheel("alder", requires_python=">=3.8")
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -81,7 +83,9 @@ def test_conflict_is_told(uploader: Uploader, workshop: Workshop, team: Team):
     assert said.status == 409
     assert said.text.startswith("File already exists")
     assert said.reason == f"{wheel(PROJECT).filename} already exists in non-volatile index"
-    uploader.must_show_conflict(uploader.publish(job(workshop, team.dev, team.owner, note="changed", name="changed"), uploader.skips_existing), said)
+    uploader.must_show_conflict(
+        uploader.publish(job(workshop, team.dev, team.owner, note="changed", name="changed"), uploader.skips_existing), said
+    )
     assert team.dev.page(PROJECT).json()["files"] == before
 
 
@@ -103,14 +107,7 @@ def enlarge(project: Path, large) -> None:
         path.unlink()
     large.write_to(project / "dist")
     module = project / "my_lib.py"
-    module.write_bytes(large_module(large))
-
-
-def large_module(large) -> bytes:
-    import io
-    import zipfile
-
-    return zipfile.ZipFile(io.BytesIO(large.data)).read("my_lib.py")
+    module.write_bytes(zipfile.ZipFile(io.BytesIO(large.data)).read("my_lib.py"))
 
 
 def test_uv_check_url_skips_what_is_there(workshop: Workshop, team: Team):

@@ -57,7 +57,19 @@ def start(target: Path) -> Postgres:
     password, port = secrets.token_hex(16), _free_port()
     _initialize(binaries, folder, owner, password)
     options = " ".join(f"-c {name}={value or repr('')}" for name, value in SETTINGS.items())
-    start_command = [binaries / "pg_ctl", "start", "-w", "-t", START_SECONDS, "-D", folder / "data", "-l", folder / "log", "-o", f"-p {port} {options}"]
+    start_command = [
+        binaries / "pg_ctl",
+        "start",
+        "-w",
+        "-t",
+        START_SECONDS,
+        "-D",
+        folder / "data",
+        "-l",
+        folder / "log",
+        "-o",
+        f"-p {port} {options}",
+    ]
     if _as(owner, start_command, folder).returncode != 0:
         log = (folder / "log").read_text(errors="replace") if (folder / "log").exists() else ""
         raise Failure(f"PostgreSQL did not start. Its log:\n{log[-2000:]}")
@@ -75,7 +87,9 @@ def find_binaries() -> Path | None:
 
 def _install() -> Path:
     if os.geteuid() != 0 or not shutil.which("apt-get"):
-        raise Failure("PostgreSQL is missing. Install it (Debian: `apt-get install postgresql` as root) or put its `initdb` and `pg_ctl` on the PATH.")
+        raise Failure(
+            "PostgreSQL is missing. Install it (Debian: `apt-get install postgresql` as root) or put its `initdb` and `pg_ctl` on the PATH."
+        )
     print("PostgreSQL is missing: installing Debian's package", flush=True)
     env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     for command in (["apt-get", "update", "-q"], ["apt-get", "install", "-q", "-y", "--no-install-recommends", "postgresql"]):
@@ -129,7 +143,16 @@ def _as(owner: str | None, command: list[object], cwd: Path) -> subprocess.Compl
     identity = {"user": owner, "group": pwd.getpwnam(owner).pw_gid, "extra_groups": []} if owner else {}
     env = {"PATH": os.environ["PATH"], "LC_ALL": "C"}
     with tempfile.TemporaryFile("w+") as output:
-        done = subprocess.run(list(map(str, command)), cwd=cwd, env=env, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, check=False, **identity)
+        done = subprocess.run(
+            list(map(str, command)),
+            cwd=cwd,
+            env=env,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            check=False,
+            **identity,
+        )
         output.seek(0)
         done.stdout = output.read()
     return done

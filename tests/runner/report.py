@@ -47,7 +47,16 @@ class Report:
 
 def run(command: list[object], *, env: dict[str, str], cwd: Path, closing: Callable[[str], bool]) -> list[str]:
     """Runs a test runner, shows its output as it comes, and returns the lines for which `closing` holds; Failure if it failed."""
-    process = subprocess.Popen(list(map(str, command)), env=env, cwd=cwd, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace")
+    process = subprocess.Popen(
+        list(map(str, command)),
+        env=env,
+        cwd=cwd,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+    )
     lines = []
     try:
         for line in process.stdout:

@@ -51,7 +51,9 @@ def _make(folder: Path, tool: str, wanted: str, constraints: Path | None) -> boo
     if constraints and stamp.exists() and stamp.read_text() == wish:
         return False
     shutil.rmtree(folder, ignore_errors=True)
-    _run([sys.executable, "-m", "venv", folder], "python3 cannot make virtual environments (Debian: `apt-get install python3-venv` as root)")
+    _run(
+        [sys.executable, "-m", "venv", folder], "python3 cannot make virtual environments (Debian: `apt-get install python3-venv` as root)"
+    )
     pip = [folder / "bin/python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input"]
     _run([*pip, "--upgrade", *_requirements(["pip"], constraints)], f"pip could not be installed for {tool}")
     if TOOLS[tool]:
@@ -71,6 +73,8 @@ def _requirements(names: list[str], constraints: Path | None) -> list[str]:
 
 
 def _run(command: list[object], complaint: str) -> None:
-    done = subprocess.run(list(map(str, command)), stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=INSTALL_SECONDS, check=False)
+    done = subprocess.run(
+        list(map(str, command)), stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=INSTALL_SECONDS, check=False
+    )
     if done.returncode != 0:
         raise Failure(f"{complaint}:\n{(done.stdout + done.stderr)[-2000:]}")

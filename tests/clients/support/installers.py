@@ -82,7 +82,9 @@ def pipenv_project(workshop: Workshop, index_url: str) -> Path:
     """A folder with a Pipfile whose only source is ours."""
     folder = workshop.home / "consumer"
     folder.mkdir(exist_ok=True)
-    (folder / "Pipfile").write_text(f'[[source]]\nname = "team"\nurl = "{index_url}"\nverify_ssl = false\n\n[packages]\n\n[requires]\npython_version = "*"\n')
+    (folder / "Pipfile").write_text(
+        f'[[source]]\nname = "team"\nurl = "{index_url}"\nverify_ssl = false\n\n[packages]\n\n[requires]\npython_version = "*"\n'
+    )
     return folder
 
 

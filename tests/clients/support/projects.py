@@ -30,7 +30,9 @@ _EXTRA = {
 }
 
 
-def write_project(folder: Path, name: str, version: str = "1.0", *, backend: str = "flit_core", requires: tuple[str, ...] = (), note: str = "") -> Path:
+def write_project(
+    folder: Path, name: str, version: str = "1.0", *, backend: str = "flit_core", requires: tuple[str, ...] = (), note: str = ""
+) -> Path:
     """Writes a buildable project into `folder` and returns the folder. `note` goes into the module: it changes the built bytes only."""
     folder.mkdir(parents=True, exist_ok=True)
     module = module_name(name)

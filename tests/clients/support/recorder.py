@@ -50,7 +50,7 @@ class Recorder:
         self._http.daemon_threads = True
         self.url = f"http://127.0.0.1:{self._http.server_address[1]}"
 
-    def __enter__(self) -> "Recorder":
+    def __enter__(self) -> Recorder:
         threading.Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
         return self
 
@@ -87,7 +87,9 @@ class _Handler(BaseHTTPRequestHandler):
         response = connection.getresponse()
         content = response.read()
         connection.close()
-        self.recorder.exchanges.append(Exchange(self.command, unquote(urlsplit(self.path).path), response.status, dict(self.headers.items())))
+        self.recorder.exchanges.append(
+            Exchange(self.command, unquote(urlsplit(self.path).path), response.status, dict(self.headers.items()))
+        )
         self._reply(response, content)
 
     do_GET = do_HEAD = do_POST = do_PUT = _forward

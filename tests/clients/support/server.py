@@ -36,7 +36,7 @@ class Account:
 class Index:
     """One index of a running server, with the URLs that its clients use."""
 
-    server: "Server"
+    server: Server
     path: str
 
     @property

@@ -18,6 +18,8 @@ from pathlib import Path
 TIMEOUT_SECONDS = 120
 ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 VENVS = Path(os.environ.get("CHEESESHOP_TEST_VENVS", ""))
+BACKENDS_PYTHON = VENVS / "backends/bin/python"
+"""An interpreter with every build backend installed, for builds that download nothing."""
 SILENT = {
     "CI": "1",
     "COLUMNS": "400",

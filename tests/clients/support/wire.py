@@ -6,7 +6,7 @@ import base64
 import http.client
 import json
 from dataclasses import dataclass
-from urllib.parse import urlsplit
+from urllib.parse import urldefrag, urljoin, urlsplit
 
 TIMEOUT_SECONDS = 30
 PIP_ACCEPT = "application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html; q=0.1, text/html; q=0.01"
@@ -54,6 +54,11 @@ def request(method: str, url: str, *, headers: dict[str, str] | None = None, bod
 def get(url: str, **headers: str) -> Answer:
     """GET; keyword `accept_encoding="gzip"` becomes the header `Accept-Encoding`."""
     return request("GET", url, headers={name.replace("_", "-"): value for name, value in headers.items()})
+
+
+def absolute(base: str, link: str) -> str:
+    """A link of a page as a whole URL, without the digest in its fragment."""
+    return urldefrag(urljoin(base, link)).url
 
 
 def send_json(method: str, url: str, value: object, auth: dict[str, str]) -> Answer:
