@@ -1,0 +1,102 @@
+"""What the client tests share: one server a test process, and for each test its own users, indexes, upstream and home folder."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from support import server as servers
+from support import tools
+from support.databases import new_database
+from support.fake_upstream import FakeUpstream
+from support.server import Account, Index, Server
+from support.tools import Workshop
+
+FULL = os.environ.get("CHEESESHOP_TEST_FULL") == "1"
+MAX_FILE_SIZE = "256KiB"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Without a binary or tools every test would fail for the same reason: say it once."""
+    if not servers.BINARY.is_file():
+        raise pytest.UsageError("CHEESESHOP_TEST_BINARY names no file: run these tests through `tests/run`.")
+    if not (tools.VENVS / "pip").is_dir():
+        raise pytest.UsageError("CHEESESHOP_TEST_VENVS names no folder of virtual environments: run these tests through `tests/run`.")
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory):
+    """The server of this test process. It knows no upstream; tests that need one make a mirror index of their own."""
+    running = Server(tmp_path_factory.mktemp("server"), "--upstream", "none", "--max-file-size", MAX_FILE_SIZE, database=new_database())
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def new_server(tmp_path: Path):
+    """Starts further servers with options of their own: `new_server("--upstream", url)`."""
+    running: list[Server] = []
+
+    def start(*options: str) -> Server:
+        running.append(Server(tmp_path / f"server{len(running)}", *options, database=new_database()))
+        return running[-1]
+
+    yield start
+    for one in running:
+        one.stop()
+
+
+@pytest.fixture(autouse=True)
+def show_log_of_failure(request: pytest.FixtureRequest):
+    """A test that fails shows what its server logged meanwhile."""
+    running = request.getfixturevalue("server") if "server" in request.fixturenames else None
+    before = running.log_path.stat().st_size if running else 0
+    yield
+    if running and getattr(request.node, "failed", False):
+        print("---- server log during this test\n" + running.log_path.read_bytes()[before:].decode(errors="replace")[-8000:])
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo):
+    report = yield
+    if report.failed:
+        item.failed = True
+    return report
+
+
+@pytest.fixture
+def workshop(tmp_path: Path) -> Workshop:
+    """Where this test's tools run."""
+    return Workshop(tmp_path)
+
+
+@pytest.fixture
+def upstream():
+    """An upstream of this test's own."""
+    fake = FakeUpstream()
+    yield fake
+    fake.stop()
+
+
+@dataclass(frozen=True)
+class Team:
+    """A usual house: `prod` inherits `dev`, `dev` inherits a mirror of the fake upstream."""
+
+    owner: Account
+    stranger: Account
+    mirror: Index
+    dev: Index
+    prod: Index
+
+
+@pytest.fixture
+def team(server: Server, upstream: FakeUpstream) -> Team:
+    """Non-volatile indexes, so that a published file cannot be replaced; everybody may read, only the owner may upload."""
+    owner, stranger = server.add_user(), server.add_user()
+    mirror = server.add_index(f"{owner.name}/mirror", type="mirror", mirror_url=upstream.url, volatile=False)
+    dev = server.add_index(f"{owner.name}/dev", bases=[mirror.path], volatile=False)
+    prod = server.add_index(f"{owner.name}/prod", bases=[dev.path], volatile=False)
+    return Team(owner, stranger, mirror, dev, prod)
