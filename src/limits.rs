@@ -80,6 +80,27 @@ pub const VERSION_BYTES_MAX: usize = 200;
 
 // Pages and caches
 
+/// Changes that are noted by name. Beyond it everything counts as changed once, which costs each page one rendering.
+pub const CHANGES_NOTED_MAX: usize = 100_000;
+/// Rows of the journal that are followed at once.
+pub const JOURNAL_BATCH: i64 = 1000;
+/// How often the journal is looked at for changes that others made: the command line and, later, other nodes.
+pub const JOURNAL_POLL: Duration = Duration::from_secs(2);
+/// Bytes that a file of a listing is counted as in memory: its name, hashes and the rest.
+pub const LISTED_FILE_BYTES: usize = 600;
+/// Bytes that a listing or page is counted as beside its files or its text.
+pub const LISTING_BYTES: usize = 1024;
+/// Pages smaller than this are not packed: there is nothing to gain.
+pub const PACK_BYTES_MIN: usize = 256;
+/// Bytes of pages in memory, unless `--page-cache` says otherwise.
+pub const PAGE_CACHE_BYTES: u64 = 64 << 20;
+/// gzip's level for pages: they are packed once and sent often.
+pub const PAGE_GZIP_LEVEL: u32 = 6;
+/// zstd's level for pages.
+pub const PAGE_ZSTD_LEVEL: i32 = 6;
+/// zstd's level for what the database keeps of upstream's pages: they are packed and unpacked about equally often.
+pub const RECORD_COMPRESSION: i32 = 3;
+
 /// Files on one page of another index. The largest real projects have some ten thousand; a page above this is refused rather
 /// than cut, because a cut page would look like deleted releases.
 pub const PAGE_FILES_MAX: usize = 200_000;
@@ -87,6 +108,19 @@ pub const PAGE_FILES_MAX: usize = 200_000;
 /// with all before it, so one tag of a few MB would keep a thread busy for minutes. Yank reasons fit many times over.
 pub const PAGE_TAG_BYTES_MAX: usize = 32 << 10;
 // Sign-in and tokens
+
+/// Credentials that are remembered as good.
+pub const CREDENTIALS_KEPT: u64 = 10_000;
+/// How long a good password or token is remembered; a change of any account ends it at once.
+pub const CREDENTIALS_KEPT_FOR: Duration = Duration::from_secs(60);
+/// Bytes of a password. Hashing more would only let strangers keep the processor busy.
+pub const PASSWORD_BYTES_MAX: usize = 4096;
+/// Passwords checked at once: each takes 19 MiB and a core for some 20 ms.
+pub const PASSWORD_CHECKS_AT_ONCE: usize = 2;
+/// How long a sign-in at `+login` lasts (devpi's ten hours).
+pub const SESSION_LENGTH: Duration = Duration::from_secs(10 * 3600);
+/// Bytes of a token's name.
+pub const TOKEN_NAME_BYTES_MAX: usize = 100;
 // Upstream
 
 /// How long one run of `pip` may take while `--upstream auto` looks for an index. A cold interpreter on a slow disk needs seconds.

@@ -66,7 +66,9 @@ pub async fn create_user(core: &Arc<Core>, caller: &Caller, name: &str, password
 
 fn may_create_user(core: &Core, caller: &Caller) -> bool {
     match &core.rules.restrict_modify {
-        Some(names) => caller.is_admin() || caller.token.is_none() && caller.user.as_ref().is_some_and(|u| names.contains(&u.name)),
+        Some(names) => {
+            caller.is_admin() || caller.token.is_none() && caller.user.as_ref().is_some_and(|u| names.contains(&u.name))
+        }
         None => caller.is_admin() || core.rules.open_signup && caller.token.is_none(),
     }
 }
@@ -151,8 +153,13 @@ pub async fn delete_user(core: &Arc<Core>, caller: &Caller, name: &str) -> Resul
             purge_from_lists(&mut c, &place.index, &user.name).await?;
         }
         for place in tree.of_user(user.name.as_str()) {
-            let change =
-                Change { actor: &actor, index: Some(place.index.id), project: None, action: Action::IndexRemove, detail: Value::Null };
+            let change = Change {
+                actor: &actor,
+                index: Some(place.index.id),
+                project: None,
+                action: Action::IndexRemove,
+                detail: Value::Null,
+            };
             db::journal::append(&mut c, &change, now).await?;
         }
         db::users::remove(&mut c, user.id).await?;
@@ -234,7 +241,10 @@ fn check_token_request(caller: &Caller, owner: &str, name: &str, scope: &Scope) 
     }
     let printable = !name.is_empty() && name.len() <= limits::TOKEN_NAME_BYTES_MAX && !name.chars().any(char::is_control);
     if !printable {
-        return Err(Error::BadRequest(format!("a token's name has 1 to {} bytes and no control characters", limits::TOKEN_NAME_BYTES_MAX)));
+        return Err(Error::BadRequest(format!(
+            "a token's name has 1 to {} bytes and no control characters",
+            limits::TOKEN_NAME_BYTES_MAX
+        )));
     }
     match scope.allow.is_empty() {
         true => Err(Error::BadRequest("a token must allow something: read, upload, manage".into())),

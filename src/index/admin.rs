@@ -40,7 +40,11 @@ pub async fn create(core: &Arc<Core>, caller: &Caller, path: &IndexPath, kind: K
 }
 
 fn made(core: &Core, id: IndexId) -> Result<Arc<Index>> {
-    core.tree.load().by_id(id).cloned().ok_or_else(|| Error::Internal(anyhow::anyhow!("index {} is not in the tree after its change", id.0)))
+    core.tree
+        .load()
+        .by_id(id)
+        .cloned()
+        .ok_or_else(|| Error::Internal(anyhow::anyhow!("index {} is not in the tree after its change", id.0)))
 }
 
 fn may_create(core: &Core, caller: &Caller, path: &IndexPath) -> bool {
@@ -65,13 +69,21 @@ fn configurable(core: &Core, caller: &Caller, path: &IndexPath, what: &str) -> R
     match index.filter(|index| may_configure(core, caller, index)) {
         Some(index) => Ok(index),
         None if caller.is_admin() => Err(Error::no_index(path)),
-        None if caller.is_anonymous() && tree.any_private => Err(Error::Unauthorized("Sign in to change this index, if it exists")),
+        None if caller.is_anonymous() && tree.any_private => {
+            Err(Error::Unauthorized("Sign in to change this index, if it exists"))
+        }
         None => Err(Error::Forbidden(format!("no permission to {what} index {path}"))),
     }
 }
 
 /// Changes options; returns the index as it is then. With `noop_is_error` a change that changes nothing is refused.
-pub async fn modify(core: &Arc<Core>, caller: &Caller, path: &IndexPath, edits: Vec<Edit>, noop_is_error: bool) -> Result<Arc<Index>> {
+pub async fn modify(
+    core: &Arc<Core>,
+    caller: &Caller,
+    path: &IndexPath,
+    edits: Vec<Edit>,
+    noop_is_error: bool,
+) -> Result<Arc<Index>> {
     let index = configurable(core, caller, path, "modify")?;
     for edit in &edits {
         if let Edit::Set(key, value) = edit
@@ -177,14 +189,21 @@ async fn check_mirror(core: &Core, caller: &Caller, kind: Kind, options: &mut Ma
     let origin = upstream::Origin::parse(text).map_err(|e| Error::BadRequest(e.to_string()))?;
     let trusted = caller.is_admin() || core.rules.private_mirrors;
     // A name that cannot be resolved now is allowed; the guard on each request looks again.
-    if !trusted && upstream::leads_to_private(origin.list_url()).await.unwrap_or(false) {
+    if !trusted && upstream::address::leads_to_private(origin.list_url()).await.unwrap_or(false) {
         return Err(Error::Forbidden("only root may point a mirror at a private address".into()));
     }
     allow_private(options, trusted);
     Ok(())
 }
 
-async fn note(c: &mut Conn, actor: &str, index: IndexId, action: Action, detail: Value, now: crate::clock::Timestamp) -> Result<()> {
+async fn note(
+    c: &mut Conn,
+    actor: &str,
+    index: IndexId,
+    action: Action,
+    detail: Value,
+    now: crate::clock::Timestamp,
+) -> Result<()> {
     let change = Change { actor, index: Some(index), project: None, action, detail };
     db::journal::append(c, &change, now).await?;
     Ok(())

@@ -6,8 +6,8 @@
 use super::access::{self, Caller, Sight};
 use super::core::Core;
 use super::fetch::{self, Fetching};
-use super::listing;
 use super::links;
+use super::listing;
 use super::merge::Listed;
 use super::settings::Kind;
 use crate::blobs::Blob;
@@ -73,7 +73,8 @@ fn fits(listed: &Listed, folder: &str) -> bool {
     let Some(digits) = folder.strip_prefix("+f/").map(|rest| rest.replace('/', "")) else { return false };
     let sha256 = listed.blob.map(|blob| blob.hex());
     digits.len() == links::FOLDER_DIGITS
-        && (listed.file.hashes.iter().any(|(_, hex)| hex.starts_with(&digits)) || sha256.is_some_and(|hex| hex.starts_with(&digits)))
+        && (listed.file.hashes.iter().any(|(_, hex)| hex.starts_with(&digits))
+            || sha256.is_some_and(|hex| hex.starts_with(&digits)))
 }
 
 async fn was_removed(core: &Core, sight: &Sight, project: &ProjectName, folder: &str, filename: &str) -> Result<bool> {
@@ -94,10 +95,10 @@ pub async fn open(core: &Arc<Core>, found: &Found) -> Result<Source> {
     }
     let index = &found.listed.origin;
     match index.kind {
-        Kind::Stage => Err(Error::Internal(anyhow::anyhow!("the blob of {} in {} is missing", found.listed.file.filename, index.path))),
-        Kind::Mirror if core.rules.offline => {
-            Err(Error::BadGateway("the server is offline and has not kept this file".into()))
+        Kind::Stage => {
+            Err(Error::Internal(anyhow::anyhow!("the blob of {} in {} is missing", found.listed.file.filename, index.path)))
         }
+        Kind::Mirror if core.rules.offline => Err(Error::BadGateway("the server is offline and has not kept this file".into())),
         Kind::Mirror if index.settings.mirror_use_external_urls => Ok(Source::Elsewhere(found.listed.file.url.clone())),
         Kind::Mirror => Ok(Source::Coming(fetch::fetch(core, &found.project, &found.listed).await?)),
     }

@@ -70,7 +70,10 @@ pub async fn fetch(core: &Arc<Core>, project: &ProjectName, listed: &Listed) -> 
 }
 
 fn interrupted() -> Error {
-    Error::Unavailable { message: "fetching the file was interrupted; try again".into(), retry_after: limits::MIRROR_REST_AFTER_FAILURE }
+    Error::Unavailable {
+        message: "fetching the file was interrupted; try again".into(),
+        retry_after: limits::MIRROR_REST_AFTER_FAILURE,
+    }
 }
 
 fn join(core: &Arc<Core>, project: &ProjectName, listed: &Listed) -> watch::Receiver<Progress> {
@@ -97,7 +100,12 @@ fn join(core: &Arc<Core>, project: &ProjectName, listed: &Listed) -> watch::Rece
 }
 
 /// Fetches, checks, stores and notes one file.
-async fn lead(core: &Core, project: &ProjectName, listed: &Listed, progress: &watch::Sender<Progress>) -> Result<(Flow, StoredBlob)> {
+async fn lead(
+    core: &Core,
+    project: &ProjectName,
+    listed: &Listed,
+    progress: &watch::Sender<Progress>,
+) -> Result<(Flow, StoredBlob)> {
     let download = open(core, listed).await?;
     let digests = match listed.file.hash("sha256") {
         Some(_) => Digests::Sha256,
@@ -149,7 +157,9 @@ fn tell(spool: &Spool, flow: &mut Flow, progress: &watch::Sender<Progress>) {
 
 fn refused(error: SpoolError) -> Error {
     match error {
-        SpoolError::TooLarge { limit } => Error::BadGateway(format!("upstream sent more than the {limit} bytes it announced or that are allowed")),
+        SpoolError::TooLarge { limit } => {
+            Error::BadGateway(format!("upstream sent more than the {limit} bytes it announced or that are allowed"))
+        }
         SpoolError::Full => Error::NoRoom,
         SpoolError::Io(error) => error.into(),
     }
@@ -192,7 +202,9 @@ async fn note(core: &Core, project: &ProjectName, listed: &Listed, blob: &Stored
     };
     if db::files::add(&mut c, &file, now).await?.is_none() {
         // Kept before, under other bytes: upstream has replaced the file.
-        if let Some(old) = db::files::by_name(&mut c, holder, &listed.file.filename).await?.filter(|old| old.sha256 != blob.sha256) {
+        if let Some(old) =
+            db::files::by_name(&mut c, holder, &listed.file.filename).await?.filter(|old| old.sha256 != blob.sha256)
+        {
             db::files::set_removed(&mut c, old.id, db::Serial::NONE, now).await?;
             db::files::add(&mut c, &file, now).await?;
         }

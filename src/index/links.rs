@@ -3,8 +3,8 @@
 //! Pure. The one place that knows the shape; pages write it and file requests are matched against it.
 
 use super::merge::Listed;
-use crate::urls::encode_segment;
 use crate::pypi::PageFile;
+use crate::urls::encode_segment;
 
 /// Hex digits of the hash that stand in a link's folder.
 pub const FOLDER_DIGITS: usize = 16;

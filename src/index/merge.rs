@@ -159,7 +159,12 @@ mod tests {
     fn the_whitelist_walk() {
         let check = |top: Value, base: Value, inheritance: &str, holders: &[i64]| {
             let t = tree(&[
-                ("a/top", false, &["a/base", "a/pypi"], json!({"mirror_whitelist": top, "mirror_whitelist_inheritance": inheritance})),
+                (
+                    "a/top",
+                    false,
+                    &["a/base", "a/pypi"],
+                    json!({"mirror_whitelist": top, "mirror_whitelist_inheritance": inheritance}),
+                ),
                 ("a/base", false, &[], json!({"mirror_whitelist": base})),
                 ("a/pypi", true, &[], json!({})),
             ]);

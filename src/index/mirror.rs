@@ -105,7 +105,8 @@ async fn ask(core: &Arc<Core>, index: &Index, project: &ProjectName, row: Option
             Ok(fresh)
         }
         (Ok(PageAnswer::NotModified), None) => {
-            failed(core, index, project, None, "upstream says that nothing has changed, but nothing was asked before".into()).await
+            failed(core, index, project, None, "upstream says that nothing has changed, but nothing was asked before".into())
+                .await
         }
         (Ok(PageAnswer::Missing), None) => {
             core.outcomes.0.insert((index.id, project.clone()), (now.plus(index.settings.mirror_cache_expiry), None));
@@ -191,7 +192,13 @@ async fn keep(core: &Core, index: &Index, project: &ProjectName, row: Option<&Mi
     let mut c = core.db.begin().await?;
     db::mirrors::put_page(&mut c, index.id, project.as_str(), &page).await?;
     if changed {
-        let change = Change { actor: "upstream", index: Some(index.id), project: Some(project), action: Action::MirrorPage, detail: Value::Null };
+        let change = Change {
+            actor: "upstream",
+            index: Some(index.id),
+            project: Some(project),
+            action: Action::MirrorPage,
+            detail: Value::Null,
+        };
         page.serial = Some(db::journal::append(&mut c, &change, now).await?.0);
         db::mirrors::put_page(&mut c, index.id, project.as_str(), &page).await?;
     }
@@ -204,7 +211,8 @@ async fn keep(core: &Core, index: &Index, project: &ProjectName, row: Option<&Mi
 
 /// The mirror's upstream, or why it has none.
 pub fn origin(index: &Index) -> Result<Origin, String> {
-    let nowhere = || format!("the mirror {} has no upstream: set its mirror_url, or start the server with --upstream URL", index.path);
+    let nowhere =
+        || format!("the mirror {} has no upstream: set its mirror_url, or start the server with --upstream URL", index.path);
     let url = index.settings.mirror_url.as_deref().ok_or_else(nowhere)?;
     Origin::parse(url).map_err(|e| e.to_string())
 }
@@ -299,4 +307,3 @@ fn promised(filename: &str, upstream: PageMetadata, learnt: Option<Option<Sha256
         None => upstream,
     }
 }
-

@@ -27,7 +27,8 @@ pub async fn blob(core: &Arc<Core>, found: &Found) -> Result<Sha256> {
         (None, _) => {}
     }
     let _turn = core.learning.turn((listed.origin.id, listed.file.filename.clone())).await;
-    let learnt = db::mirrors::learnt_of(&mut core.db.read().await?, listed.origin.id, &found.project, &listed.file.filename).await?;
+    let learnt =
+        db::mirrors::learnt_of(&mut core.db.read().await?, listed.origin.id, &found.project, &listed.file.filename).await?;
     if let Some(learnt) = learnt {
         return learnt.sha256().ok_or_else(none);
     }
@@ -128,7 +129,8 @@ async fn remember(core: &Core, found: &Found, stored: Option<&crate::blobs::Stor
     db::mirrors::learn(&mut c, index, &found.project, filename, stored.map(|blob| blob.sha256), now).await?;
     if stored.is_none() {
         let detail = json!({"no-metadata": filename});
-        let change = Change { actor: "upstream", index: Some(index), project: Some(&found.project), action: Action::MirrorPage, detail };
+        let change =
+            Change { actor: "upstream", index: Some(index), project: Some(&found.project), action: Action::MirrorPage, detail };
         db::journal::append(&mut c, &change, now).await?;
     }
     c.commit().await?;

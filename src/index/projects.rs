@@ -91,7 +91,8 @@ async fn ask(core: &Core, index: &Index, row: Option<&MirrorPage>) -> Result<Opt
             return Ok(None);
         }
     };
-    let parsed = tokio::task::spawn_blocking(move || page_parse::parse_list(content_type.as_deref().unwrap_or_default(), &body)).await?;
+    let parsed =
+        tokio::task::spawn_blocking(move || page_parse::parse_list(content_type.as_deref().unwrap_or_default(), &body)).await?;
     match parsed {
         Ok(names) => {
             keep(core, index, &names, etag).await?;
@@ -119,7 +120,8 @@ async fn keep(core: &Core, index: &Index, names: &[ProjectName], etag: Option<St
     let page = MirrorPage { etag, digest: None, serial: None, checked: now, changed: now, failures: 0, body };
     let mut c = core.db.begin().await?;
     db::mirrors::put_page(&mut c, index.id, LIST, &page).await?;
-    let change = Change { actor: "upstream", index: Some(index.id), project: None, action: Action::MirrorList, detail: Value::Null };
+    let change =
+        Change { actor: "upstream", index: Some(index.id), project: None, action: Action::MirrorList, detail: Value::Null };
     db::journal::append(&mut c, &change, now).await?;
     c.commit().await?;
     Ok(())

@@ -62,7 +62,15 @@ pub async fn publish(core: &Arc<Core>, caller: &Caller, index: &Arc<Index>, uplo
     follow::change(core, async move {
         let blob = task.blobs.commit(upload.spooled).await?;
         let metadata = task.blobs.put_bytes(inspected.metadata_bytes.clone().into()).await?;
-        let entry = Entry { index: &index, claims: &claims, inspected: &inspected, blob, metadata, filename: &upload.filename, actor: &actor };
+        let entry = Entry {
+            index: &index,
+            claims: &claims,
+            inspected: &inspected,
+            blob,
+            metadata,
+            filename: &upload.filename,
+            actor: &actor,
+        };
         record(&task, &entry).await
     })
     .await

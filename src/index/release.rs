@@ -27,7 +27,14 @@ pub enum Target {
 }
 
 /// Removes `target` from a stage. On an index that is not volatile only with `force`.
-pub async fn remove(core: &Arc<Core>, caller: &Caller, index: &Arc<Index>, project: &ProjectName, target: Target, force: bool) -> Result<()> {
+pub async fn remove(
+    core: &Arc<Core>,
+    caller: &Caller,
+    index: &Arc<Index>,
+    project: &ProjectName,
+    target: Target,
+    force: bool,
+) -> Result<()> {
     require(core, caller, index, project)?;
     if !index.settings.volatile && !force {
         return Err(Error::Forbidden(match &target {
@@ -51,8 +58,13 @@ pub async fn remove(core: &Arc<Core>, caller: &Caller, index: &Arc<Index>, proje
             db::projects::set_reserved(&mut c, known.id, true).await?;
         }
         let filenames: Vec<&str> = doomed.iter().map(|file| file.filename.as_str()).collect();
-        let change =
-            Change { actor: &actor, index: Some(index.id), project: Some(&project), action, detail: json!({"filenames": filenames}) };
+        let change = Change {
+            actor: &actor,
+            index: Some(index.id),
+            project: Some(&project),
+            action,
+            detail: json!({"filenames": filenames}),
+        };
         let serial = db::journal::append(&mut c, &change, now).await?;
         for file in &doomed {
             db::files::set_removed(&mut c, file.id, serial, now).await?;
@@ -68,7 +80,9 @@ fn require(core: &Core, caller: &Caller, index: &Index, project: &ProjectName) -
     match access::may(caller, Wanted::Remove, index, Some(project)) {
         true => Ok(()),
         false if caller.is_anonymous() => Err(Error::Unauthorized("Sign in to change what this index holds")),
-        false if !access::may(caller, Wanted::Read, index, Some(project)) => Err(access::hidden(&core.tree.load(), caller, &index.path)),
+        false if !access::may(caller, Wanted::Read, index, Some(project)) => {
+            Err(access::hidden(&core.tree.load(), caller, &index.path))
+        }
         false => Err(Error::Forbidden(format!("no permission to change project '{project}' on {}", index.path))),
     }
 }
@@ -128,7 +142,14 @@ async fn drop_empty_releases(c: &mut Conn, known: &db::projects::Project, target
 }
 
 /// Yanks the files of a release, or one file of it, with a reason that may be empty; `None` takes the yank back.
-pub async fn yank(core: &Arc<Core>, caller: &Caller, index: &Arc<Index>, project: &ProjectName, target: Target, reason: Option<String>) -> Result<()> {
+pub async fn yank(
+    core: &Arc<Core>,
+    caller: &Caller,
+    index: &Arc<Index>,
+    project: &ProjectName,
+    target: Target,
+    reason: Option<String>,
+) -> Result<()> {
     require(core, caller, index, project)?;
     let (task, index, project, actor) = (core.clone(), index.clone(), project.clone(), caller.actor());
     follow::change(core, async move {

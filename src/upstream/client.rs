@@ -25,6 +25,13 @@ const USER_AGENT: &str = concat!("cheeseshop/", env!("CARGO_PKG_VERSION"));
 #[derive(Clone)]
 pub struct Upstream(Arc<Clients>);
 
+impl std::fmt::Debug for Upstream {
+    /// The clients inside hold the proxies' credentials.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Upstream")
+    }
+}
+
 /// The HTTP client could not be built: the system's certificate store is missing or unreadable.
 #[derive(Debug, thiserror::Error)]
 #[error("no TLS client could be built; is the system's certificate store (the package ca-certificates) installed?")]
