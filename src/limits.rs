@@ -152,6 +152,10 @@ pub const UPSTREAM_WHEEL_TAIL_BYTES: u64 = 64 * 1024;
 
 // Upload forms
 
+/// Fields of an upload form. Each classifier and each requirement is one; the largest projects have some hundreds.
+pub const FORM_FIELDS_MAX: usize = 20_000;
+/// Bytes of an upload form beside its file. The description is the largest part.
+pub const FORM_TEXT_BYTES_MAX: u64 = 32 << 20;
 /// Bytes of a file, unless `--max-file-size` says otherwise.
 pub const FILE_BYTES_MAX: u64 = 4 << 30;
 

@@ -51,9 +51,10 @@ pub async fn touch_page(c: &mut Conn, index: IndexId, name: &str, checked: Times
         .bind(index).bind(name).bind(checked).bind(failures).execute(c).await.map(drop))
 }
 
-/// Forgets a page; the next request asks upstream again.
-pub async fn remove_page(c: &mut Conn, index: IndexId, name: &str) -> Result<()> {
-    on!(c, c => query(sql!("DELETE FROM mirror_pages WHERE index_id = $1 AND name = $2")).bind(index).bind(name).execute(c).await.map(drop))
+/// Makes a page count as never checked, so that the next request asks upstream, without a validator.
+pub async fn expire_page(c: &mut Conn, index: IndexId, name: &str) -> Result<()> {
+    on!(c, c => query(sql!("UPDATE mirror_pages SET checked = 0, etag = NULL WHERE index_id = $1 AND name = $2"))
+        .bind(index).bind(name).execute(c).await.map(drop))
 }
 
 /// Names of the projects whose pages are remembered, sorted.

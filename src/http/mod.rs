@@ -3,18 +3,36 @@
 //! Every request goes through [`answer`], in tests as in life.
 
 pub mod accept;
+pub mod auth;
 pub mod etag;
+pub mod files;
+pub mod form;
 pub mod head_timer;
+pub mod health;
 pub mod range;
+pub mod reply;
 pub mod request_body;
+pub mod router;
 pub mod serve;
 pub mod shutdown;
+pub mod simple;
 pub mod socket;
+pub mod upload;
 
+use crate::error::{Error, Result};
 use crate::index::Core;
+use crate::index::access::{self, Caller, Sight};
+use crate::names::IndexPath;
+use crate::pypi::ProjectName;
+use crate::urls::decode_path;
 use axum::body::Body;
-use axum::http::{Request, Response};
+use axum::http::header::USER_AGENT;
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderValue, Method, Request};
 use ipnet::IpNet;
+use reply::Reply;
+use router::{At, Route, route};
+use simple::Stand;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use url::Url;
@@ -32,7 +50,148 @@ pub struct Site {
     pub uuid: String,
 }
 
+/// One request, its body aside.
+#[derive(Debug)]
+pub struct Call<'a> {
+    /// Method; HEAD counts as GET, and its body is dropped at the end.
+    pub method: &'a Method,
+    /// Whether it was HEAD: then a handler need not begin what only a body needs.
+    pub head: bool,
+    /// Headers.
+    pub headers: &'a HeaderMap,
+    /// The path as sent, still encoded.
+    pub path: &'a str,
+    /// What stands behind `?`, as sent.
+    pub query: Option<&'a str>,
+    /// Whether the path ends with a slash.
+    pub slash: bool,
+    /// Who sends it.
+    pub caller: &'a Caller,
+    /// From where.
+    pub peer: SocketAddr,
+}
+
+impl Call<'_> {
+    /// The first value of a query parameter.
+    pub fn query_value(&self, key: &str) -> Option<String> {
+        let query = self.query?;
+        form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == key).map(|(_, value)| value.into_owned())
+    }
+
+    /// Whether this is an installer, to which `/{user}/{index}` is a simple index: devpi's rule.
+    pub fn is_installer(&self) -> bool {
+        let agent = self.headers.get(USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let installers = ["distribute/", "setuptools/", "pip/", "pex/", "uv/"];
+        agent.split(' ').any(|word| installers.iter().any(|name| word.starts_with(name)))
+    }
+
+    /// The methods that read.
+    fn reads(&self) -> bool {
+        self.method == Method::GET
+    }
+}
+
 /// Answers one request from `peer`.
-pub async fn answer(_site: Arc<Site>, _request: Request<Body>, _peer: SocketAddr) -> Response<Body> {
-    Response::new(Body::empty())
+pub async fn answer(site: Arc<Site>, request: Request<Body>, peer: SocketAddr) -> Reply {
+    let (parts, body) = request.into_parts();
+    let is_head = parts.method == Method::HEAD;
+    let outcome = handle(&site, &parts, body, peer).await;
+    let mut reply = outcome.unwrap_or_else(|error| reply::error(&error, &parts.headers));
+    let headers = reply.headers_mut();
+    headers.insert("x-devpi-api-version", HeaderValue::from_static("2"));
+    headers.insert("x-devpi-serial", HeaderValue::from(site.core.changes.seen().0));
+    if is_head {
+        *reply.body_mut() = Body::empty();
+    }
+    reply
+}
+
+async fn handle(site: &Arc<Site>, parts: &Parts, body: Body, peer: SocketAddr) -> Result<Reply> {
+    let uri = &parts.uri;
+    let decoded = decode_path(uri.path()).ok_or_else(|| Error::BadRequest("the path cannot be read".into()))?;
+    let segments: Vec<&str> = decoded.segments.iter().map(AsRef::as_ref).collect();
+    let route = route(&segments);
+    // Nobody needs to be anybody for these, and a load balancer's question must not cost a look at a password.
+    match route {
+        Route::Health => return Ok(health::health()),
+        Route::Ready => return health::ready(site).await,
+        _ => {}
+    }
+    let caller = auth::caller(&site.core, &parts.headers).await?;
+    let head = parts.method == Method::HEAD;
+    let call = Call {
+        method: if head { &Method::GET } else { &parts.method },
+        head,
+        headers: &parts.headers,
+        path: uri.path(),
+        query: uri.query(),
+        slash: decoded.trailing_slash,
+        caller: &caller,
+        peer,
+    };
+    dispatch(site, &call, route, body).await
+}
+
+/// One line a route: which handler answers which method.
+async fn dispatch(site: &Arc<Site>, call: &Call<'_>, route: Route<'_>, body: Body) -> Result<Reply> {
+    match route {
+        Route::SimpleList(at) if call.reads() => simple::list(site, call, at).await,
+        Route::SimpleProject(at, project, depth) if call.reads() => {
+            simple::project(site, call, Stand::Simple(at, depth), project).await
+        }
+        Route::SimpleList(at) | Route::SimpleProject(at, ..) => Err(not_an_upload_address(site, at)),
+        Route::Refresh(user, index, project) if call.method == Method::POST => {
+            simple::refresh(site, call, user, index, project).await
+        }
+        Route::HashedFile(user, index, first, more, filename) => {
+            files::file(site, call, user, index, &format!("+f/{first}/{more}"), filename).await
+        }
+        Route::PlainFile(user, index, folder, filename) => {
+            files::file(site, call, user, index, &format!("+e/{folder}"), filename).await
+        }
+
+        Route::Legacy if call.method == Method::POST => upload::upload(site, call, At::Default, body).await,
+        Route::Index(user, index) if call.method == Method::POST => {
+            upload::upload(site, call, At::Index(user, index), body).await
+        }
+        Route::Legacy => {
+            Err(Error::MethodNotAllowed { allow: "POST", message: "this is the address for uploads: use POST".into() })
+        }
+
+        Route::Index(user, index) if call.reads() && call.is_installer() => {
+            simple::list(site, call, At::Index(user, index)).await
+        }
+        Route::Project(user, index, project) if call.reads() && call.is_installer() => {
+            simple::project(site, call, Stand::Alias(user, index), project).await
+        }
+        _ => Err(Error::NotFound("there is nothing at this address".into())),
+    }
+}
+
+/// A 405 that names the address which uploads go to: people paste the wrong one of the two.
+fn not_an_upload_address(site: &Site, at: At<'_>) -> Error {
+    let address = match at {
+        At::Default => site.core.tree.load().default.as_ref().map_or("/legacy/".into(), |path| format!("/legacy/ or /{path}/")),
+        At::Index(user, index) => format!("/{user}/{index}/"),
+    };
+    Error::MethodNotAllowed {
+        allow: "GET, HEAD",
+        message: format!("this is the address for installing; the address for uploads is {address}"),
+    }
+}
+
+/// The index that a route is about, as this caller sees it.
+fn sight(site: &Site, call: &Call<'_>, at: At<'_>, project: Option<&ProjectName>) -> Result<Sight> {
+    let tree = site.core.tree.load();
+    match at {
+        At::Index(user, index) => access::sight(&tree, call.caller, user, index, project),
+        At::Default => {
+            let IndexPath { user, index } = tree.default.as_ref().ok_or_else(no_default)?;
+            access::sight(&tree, call.caller, user.as_str(), index.as_str(), project)
+        }
+    }
+}
+
+fn no_default() -> Error {
+    Error::NotFound("this server has no default index: use /user/index/+simple/".into())
 }

@@ -131,6 +131,15 @@ pub fn may(caller: &Caller, action: Action, index: &Index, project: Option<&Proj
     within && granted(Some(user), action, index)
 }
 
+/// Whether the caller may upload some project to the index: what can be told before the form is read. Which project it is
+/// says only the form, and then [`may`] decides.
+pub fn may_upload_something(caller: &Caller, index: &Index) -> bool {
+    match caller.token.as_ref().and_then(|token| token.scope.projects.first()) {
+        Some(project) => may(caller, Action::Upload, index, Some(project)),
+        None => may(caller, Action::Upload, index, None),
+    }
+}
+
 fn granted(user: Option<&User>, action: Action, index: &Index) -> bool {
     let settings = &index.settings;
     let owns = user.is_some_and(|u| u.admin || u.name == index.path.user);

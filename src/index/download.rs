@@ -23,6 +23,8 @@ pub struct Found {
     pub project: ProjectName,
     /// The file.
     pub listed: Listed,
+    /// Whether everybody may read the index it was asked of, and all its bases.
+    pub public: bool,
 }
 
 /// Where a file's bytes are.
@@ -46,7 +48,7 @@ pub async fn find(core: &Arc<Core>, caller: &Caller, user: &str, index: &str, fo
         match listing::listing(core, &sight, &project).await {
             Ok(listing) => {
                 if let Some(listed) = listing.find(filename, |listed| fits(listed, folder)) {
-                    return Ok(Found { listed: listed.clone(), project });
+                    return Ok(Found { listed: listed.clone(), project, public: sight.place.all_public });
                 }
                 if was_removed(core, &sight, &project, folder, filename).await? {
                     return Err(Error::Gone("file existed, deleted in later serial".into()));
@@ -56,12 +58,8 @@ pub async fn find(core: &Arc<Core>, caller: &Caller, user: &str, index: &str, fo
             Err(error) => return Err(error),
         }
     }
-    // A name that belongs to no project at all still must not tell whether a hidden index exists.
-    access::sight(&core.tree.load(), caller, user, index, None).or(Err(access::hidden(
-        &core.tree.load(),
-        caller,
-        format_args!("{user}/{index}"),
-    )))?;
+    // A name that belongs to no project at all must not tell whether a hidden index exists.
+    access::sight(&core.tree.load(), caller, user, index, None)?;
     Err(outcome)
 }
 

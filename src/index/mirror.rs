@@ -2,6 +2,7 @@
 //!
 //! However many clients ask, upstream is asked once. Upstream that fails is never taken for upstream that has nothing.
 
+use super::access::Sight;
 use super::core::Core;
 use super::record::{Record, RecordedFile};
 use super::settings::Kind;
@@ -79,7 +80,7 @@ fn standing(core: &Core, index: &Index, project: &ProjectName, row: Option<&Mirr
         (Some(row), _) if now < row.checked.plus(index.settings.mirror_cache_expiry) => {
             Some(Standing::Fresh(row.checked.plus(index.settings.mirror_cache_expiry)))
         }
-        (Some(row), Some((until, Some(_)))) => Some(Standing::Stale(row.checked, until)),
+        (Some(row), Some((until, Some(_)))) => Some(Standing::Stale(last_seen(row), until)),
         (None, Some((_, Some(why)))) => Some(Standing::Unknown(why)),
         (None, Some((until, None))) => Some(Standing::Fresh(until)),
         _ => None,
@@ -172,7 +173,12 @@ async fn failed(core: &Core, index: &Index, project: &ProjectName, row: Option<M
     let mut c = core.db.begin().await?;
     db::mirrors::touch_page(&mut c, index.id, project.as_str(), row.checked, row.failures + 1).await?;
     c.commit().await?;
-    Ok(Standing::Stale(row.checked, until))
+    Ok(Standing::Stale(last_seen(&row), until))
+}
+
+/// When upstream last gave what is recorded. A forced refresh sets `checked` back, but not what was seen before.
+fn last_seen(row: &MirrorPage) -> Timestamp {
+    row.checked.max(row.changed)
 }
 
 /// Stores what upstream showed; journals it only if it shows in a page.
@@ -206,6 +212,28 @@ async fn keep(core: &Core, index: &Index, project: &ProjectName, row: Option<&Mi
     if changed {
         follow::catch_up(core).await?;
     }
+    Ok(())
+}
+
+/// Makes the mirrors of an order ask for the project's page when it is next wanted. The record stays: should upstream not
+/// answer, it is still there.
+pub async fn forget(core: &Core, sight: &Sight, project: &ProjectName) -> Result<()> {
+    for index in sight.visible.iter().filter(|index| index.kind == Kind::Mirror) {
+        core.outcomes.forget(index.id, project);
+        let mut c = core.db.begin().await?;
+        db::mirrors::expire_page(&mut c, index.id, project.as_str()).await?;
+        // Journalled, because pages in memory, here and elsewhere, are good until their time.
+        let change = Change {
+            actor: "refresh",
+            index: Some(index.id),
+            project: Some(project),
+            action: Action::MirrorPage,
+            detail: Value::Null,
+        };
+        db::journal::append(&mut c, &change, core.clock.now()).await?;
+        c.commit().await?;
+    }
+    follow::catch_up(core).await?;
     Ok(())
 }
 

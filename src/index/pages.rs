@@ -49,14 +49,9 @@ impl Mount {
     /// The same without the slash at the end.
     pub const ALIAS_BARE: Mount = Mount("", None);
 
-    /// `/simple/{project}/` for the index at `user/index`.
-    pub fn default_index(path: &str) -> Mount {
-        Mount("../../", Some(format!("{path}/").into()))
-    }
-
-    /// The same without the slash at the end.
-    pub fn default_index_bare(path: &str) -> Mount {
-        Mount("../", Some(format!("{path}/").into()))
+    /// A page elsewhere on the server: `up` leads to its root, `path` is the index's `user/index`.
+    pub fn below(up: &'static str, path: &str) -> Mount {
+        Mount(up, Some(format!("{path}/").into()))
     }
 }
 
@@ -85,6 +80,20 @@ pub struct Page {
 }
 
 impl Page {
+    /// A page that is made for one answer and not kept.
+    pub fn once(identity: Bytes, serial: Serial) -> Self {
+        Self {
+            digest: Sha256::of(&identity),
+            identity,
+            serial,
+            stale_since: None,
+            gzip: OnceCell::new(),
+            zstd: OnceCell::new(),
+            seen: serial,
+            valid_until: None,
+        }
+    }
+
     /// The packing that is used when this one is wanted: a page too small to gain anything is never packed.
     pub fn packing(&self, wanted: Packing) -> Packing {
         if self.identity.len() < limits::PACK_BYTES_MIN { Packing::Identity } else { wanted }
@@ -158,14 +167,10 @@ async fn render(listing: Arc<Listing>, form: Form, mount: Mount) -> Result<Arc<P
             Form::Json => page_json::render(&page).into(),
         };
         Page {
-            digest: Sha256::of(&identity),
-            identity,
-            serial: listing.serial,
             stale_since: listing.stale_since,
-            gzip: OnceCell::new(),
-            zstd: OnceCell::new(),
             seen: listing.seen,
             valid_until: listing.valid_until,
+            ..Page::once(identity, listing.serial)
         }
     });
     Ok(Arc::new(work.await?))

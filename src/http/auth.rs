@@ -1,0 +1,79 @@
+//! Who is calling: reads what a request brings to prove it, and asks the rules.
+//!
+//! A wrong `Authorization` is 401 also where nobody needs to sign in: a token that has expired must not look like a missing
+//! project. A wrong `X-Devpi-Auth` is nobody, as in devpi, whose client sends stale logins along with everything.
+
+use crate::error::{Error, Result};
+use crate::index::Core;
+use crate::index::access::Caller;
+use crate::index::credentials::{Credentials, TOKEN_PREFIX, authenticate};
+use axum::http::HeaderMap;
+use axum::http::header::AUTHORIZATION;
+use base64::Engine;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE};
+use std::sync::{Arc, LazyLock};
+
+static NOBODY: LazyLock<Arc<Caller>> = LazyLock::new(|| Arc::new(Caller::ANONYMOUS));
+
+/// Finds out who sends this request.
+pub async fn caller(core: &Core, headers: &HeaderMap) -> Result<Arc<Caller>> {
+    if let Some(value) = headers.get("x-devpi-auth") {
+        let Some(credentials) = value.to_str().ok().and_then(user_and_secret) else { return Ok(NOBODY.clone()) };
+        return match authenticate(core, &credentials).await {
+            Err(Error::Unauthorized(_)) => Ok(NOBODY.clone()),
+            other => other,
+        };
+    }
+    match headers.get(AUTHORIZATION) {
+        None => Ok(NOBODY.clone()),
+        Some(value) => {
+            let unreadable = Error::Unauthorized("The Authorization header cannot be read: use Basic or Bearer");
+            let credentials = value.to_str().ok().and_then(authorization).ok_or(unreadable)?;
+            authenticate(core, &credentials).await
+        }
+    }
+}
+
+/// Reads `Basic …`, `Bearer …` or `token …`.
+fn authorization(header: &str) -> Option<Credentials> {
+    let (scheme, rest) = header.trim().split_once(' ')?;
+    match scheme.to_ascii_lowercase().as_str() {
+        "basic" => user_and_secret(rest.trim()),
+        "bearer" | "token" => Some(Credentials { user: None, secret: rest.trim().into() }),
+        _ => None,
+    }
+}
+
+/// Reads base64 of `user:secret`. A token in the place of the user, as in `https://TOKEN@host/`, counts too.
+fn user_and_secret(encoded: &str) -> Option<Credentials> {
+    let bytes = STANDARD.decode(encoded).or_else(|_| URL_SAFE.decode(encoded)).ok()?;
+    let text = String::from_utf8(bytes).ok()?;
+    let (user, secret) = text.split_once(':')?;
+    Some(match secret.is_empty() && user.starts_with(TOKEN_PREFIX) {
+        true => Credentials { user: None, secret: user.into() },
+        false => Credentials { user: Some(user.into()), secret: secret.into() },
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(header: &str) -> Option<(Option<String>, String)> {
+        authorization(header).map(|c| (c.user, c.secret))
+    }
+
+    #[test]
+    fn the_forms_that_clients_send() {
+        let basic = |text: &str| format!("Basic {}", STANDARD.encode(text));
+        let some = |user: Option<&str>, secret: &str| Some((user.map(str::to_owned), secret.to_owned()));
+        assert_eq!(read(&basic("alice:pa:ss")), some(Some("alice"), "pa:ss"));
+        assert_eq!(read(&basic("alice:")), some(Some("alice"), ""));
+        assert_eq!(read(&basic("cheeseshop_abc:")), some(None, "cheeseshop_abc"));
+        assert_eq!(read("Bearer cheeseshop_abc"), some(None, "cheeseshop_abc"));
+        assert_eq!(read("token cheeseshop_abc"), some(None, "cheeseshop_abc"));
+        for unreadable in ["", "Basic", "Basic !!!", &basic("nocolon"), "Digest x", "Basic /w=="] {
+            assert_eq!(read(unreadable), None, "{unreadable}");
+        }
+    }
+}

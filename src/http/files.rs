@@ -1,0 +1,211 @@
+//! Files and their metadata: whole or in part, from here or while they come from upstream.
+//!
+//! A file's bytes are never encoded on the way, and its answer never redirects but where an index says so.
+
+use super::etag::Etag;
+use super::range::{self, RangeResult};
+use super::reply::{CachePolicy, Reply};
+use super::{Call, Site, reply};
+use crate::blobs::{Blob, blob_stream};
+use crate::clock::Timestamp;
+use crate::error::{Error, Result};
+use crate::index::Core;
+use crate::index::download::{self, Found, Source};
+use crate::index::fetch::Fetching;
+use crate::index::mirror_metadata;
+use crate::index::release::{self, Target};
+use crate::index::settings::Kind;
+use crate::pypi::{Sha256, filename_guess};
+use axum::body::Body;
+use axum::http::header::{
+    ACCEPT_RANGES, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, HeaderName, IF_NONE_MATCH, IF_RANGE,
+    LAST_MODIFIED, LOCATION, RANGE, X_CONTENT_TYPE_OPTIONS,
+};
+use axum::http::{HeaderValue, Method, Response, StatusCode};
+use std::ops::Range;
+use std::sync::Arc;
+
+/// Answers a file's address, or that of its metadata.
+pub async fn file(site: &Arc<Site>, call: &Call<'_>, user: &str, index: &str, folder: &str, filename: &str) -> Result<Reply> {
+    match *call.method {
+        Method::GET => match filename.strip_suffix(".metadata") {
+            Some(of) => metadata(site, call, user, index, folder, of).await,
+            None => content(site, call, user, index, folder, filename).await,
+        },
+        Method::DELETE => delete(site, call, user, index, folder, filename).await,
+        _ => Err(Error::MethodNotAllowed { allow: "GET, HEAD, DELETE", message: "a file can be read and deleted".into() }),
+    }
+}
+
+async fn content(site: &Arc<Site>, call: &Call<'_>, user: &str, index: &str, folder: &str, filename: &str) -> Result<Reply> {
+    let found = download::find(&site.core, call.caller, user, index, folder, filename).await?;
+    let about = About::file(&found);
+    // Before the file is opened: what the client has already is not fetched from upstream.
+    if let Some(unchanged) = about.unchanged(call) {
+        return Ok(unchanged);
+    }
+    if call.head {
+        return head(&site.core, call, &found, about).await;
+    }
+    match download::open(&site.core, &found).await? {
+        Source::Kept(blob, sha256) => Ok(kept(call, blob, About { sha256: Some(sha256), ..about })),
+        Source::Coming(fetching) => Ok(coming(call, fetching, about)),
+        Source::Elsewhere(url) => elsewhere(&url),
+    }
+}
+
+async fn metadata(site: &Arc<Site>, call: &Call<'_>, user: &str, index: &str, folder: &str, filename: &str) -> Result<Reply> {
+    let found = download::find(&site.core, call.caller, user, index, folder, filename).await?;
+    let sha256 = match found.listed.origin.kind {
+        Kind::Mirror => mirror_metadata::blob(&site.core, &found).await?,
+        Kind::Stage => found.listed.metadata_blob.ok_or_else(|| Error::NotFound("this file has no metadata".into()))?,
+    };
+    let missing = || Error::Internal(anyhow::anyhow!("the metadata blob {sha256} of {filename} is missing"));
+    let blob = site.core.blobs.open(&sha256).await?.ok_or_else(missing)?;
+    let about = About { sha256: Some(sha256), content_type: "application/octet-stream", ..About::file(&found) };
+    Ok(kept(call, blob, about))
+}
+
+/// What the headers of an answer are made from.
+#[derive(Debug, Clone)]
+struct About {
+    sha256: Option<Sha256>,
+    content_type: &'static str,
+    modified: Option<Timestamp>,
+    public: bool,
+}
+
+impl About {
+    fn file(found: &Found) -> Self {
+        Self {
+            sha256: found.listed.blob,
+            content_type: filename_guess::content_type(&found.listed.file.filename),
+            modified: found.listed.file.upload_time,
+            public: found.public,
+        }
+    }
+
+    fn etag(&self) -> Option<Etag> {
+        self.sha256.as_ref().map(Etag::of_digest)
+    }
+
+    /// An answer with the headers that every answer about a file has.
+    fn reply(&self, status: StatusCode, length: Option<u64>) -> Reply {
+        let mut reply = Response::new(Body::empty());
+        *reply.status_mut() = status;
+        let headers = reply.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(self.content_type));
+        headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        headers.insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
+        headers.insert(CACHE_CONTROL, CachePolicy::Immutable { public: self.public }.header());
+        if let Some(length) = length {
+            headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
+        }
+        if let Some(etag) = self.etag() {
+            headers.insert(ETAG, etag.header());
+        }
+        if let Some(date) = self.modified.and_then(|at| HeaderValue::try_from(at.http_date()).ok()) {
+            headers.insert(LAST_MODIFIED, date);
+        }
+        reply
+    }
+
+    fn unchanged(&self, call: &Call<'_>) -> Option<Reply> {
+        let known = header(call, IF_NONE_MATCH).zip(self.etag()).is_some_and(|(list, etag)| etag.is_among(list));
+        known.then(|| {
+            let mut reply = self.reply(StatusCode::NOT_MODIFIED, None);
+            reply.headers_mut().remove(CONTENT_TYPE);
+            reply
+        })
+    }
+
+    /// Which part of `size` bytes is wanted.
+    fn part(&self, call: &Call<'_>, size: u64) -> RangeResult {
+        let Some(wanted) = header(call, RANGE) else { return RangeResult::Whole };
+        let current = match (header(call, IF_RANGE), self.etag()) {
+            (Some(if_range), Some(etag)) => range::if_range_matches(if_range, &etag, self.modified),
+            (Some(_), None) => false,
+            (None, _) => true,
+        };
+        if current { range::parse(wanted, size) } else { RangeResult::Whole }
+    }
+
+    /// The answer's head and which bytes belong into its body: none for 416.
+    fn of_size(&self, call: &Call<'_>, size: u64) -> (Reply, Range<u64>) {
+        match self.part(call, size) {
+            RangeResult::Whole => (self.reply(StatusCode::OK, Some(size)), 0..size),
+            RangeResult::Part(part) => {
+                let mut reply = self.reply(StatusCode::PARTIAL_CONTENT, Some(part.end - part.start));
+                set(&mut reply, CONTENT_RANGE, range::content_range(&part, size));
+                (reply, part)
+            }
+            RangeResult::Unsatisfiable => {
+                let mut reply = self.reply(StatusCode::RANGE_NOT_SATISFIABLE, Some(0));
+                set(&mut reply, CONTENT_RANGE, range::unsatisfied(size));
+                (reply, 0..0)
+            }
+        }
+    }
+}
+
+fn header<'a>(call: &'a Call<'_>, name: HeaderName) -> Option<&'a str> {
+    call.headers.get(name).and_then(|value| value.to_str().ok())
+}
+
+fn set(reply: &mut Reply, name: HeaderName, text: String) {
+    if let Ok(value) = HeaderValue::try_from(text) {
+        reply.headers_mut().insert(name, value);
+    }
+}
+
+/// A file that is here.
+fn kept(call: &Call<'_>, blob: Blob, about: About) -> Reply {
+    if let Some(unchanged) = about.unchanged(call) {
+        return unchanged;
+    }
+    let (mut reply, part) = about.of_size(call, blob.size);
+    if !part.is_empty() && !call.head {
+        *reply.body_mut() = Body::from_stream(blob_stream(blob.file, part));
+    }
+    reply
+}
+
+/// A file that is still coming from upstream. If it turns out wrong the body breaks off, before its last byte.
+fn coming(call: &Call<'_>, fetching: Fetching, about: About) -> Reply {
+    let Some(size) = fetching.length else {
+        // Upstream does not say how long it is: neither can we, nor which part a range is.
+        let mut reply = about.reply(StatusCode::OK, None);
+        *reply.body_mut() = Body::from_stream(fetching.stream(None));
+        return reply;
+    };
+    let (mut reply, part) = about.of_size(call, size);
+    if !part.is_empty() {
+        *reply.body_mut() = Body::from_stream(fetching.stream(Some(part)));
+    }
+    reply
+}
+
+async fn head(core: &Arc<Core>, call: &Call<'_>, found: &Found, about: About) -> Result<Reply> {
+    let size = download::size(core, found).await?;
+    Ok(match size {
+        Some(size) => about.of_size(call, size).0,
+        None => about.reply(StatusCode::OK, None),
+    })
+}
+
+fn elsewhere(url: &str) -> Result<Reply> {
+    let mut reply = reply::text(StatusCode::FOUND, "the file is at upstream\n");
+    let location = HeaderValue::try_from(url).map_err(|e| Error::Internal(e.into()))?;
+    reply.headers_mut().insert(LOCATION, location);
+    Ok(reply)
+}
+
+/// Deletes a file of this very index; `?force` also where files are kept for good.
+async fn delete(site: &Arc<Site>, call: &Call<'_>, user: &str, index: &str, folder: &str, filename: &str) -> Result<Reply> {
+    let found = download::find(&site.core, call.caller, user, index, folder, filename).await?;
+    let place = super::sight(site, call, super::At::Index(user, index), Some(&found.project))?.place;
+    let stage = release::stage_of(&found, &place.index)?;
+    let force = call.query_value("force").is_some();
+    release::remove(&site.core, call.caller, &stage, &found.project, Target::File(filename.into()), force).await?;
+    Ok(reply::message(StatusCode::OK, &format!("package '{user}/{index}/{folder}/{filename}' deleted")))
+}

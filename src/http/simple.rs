@@ -1,0 +1,191 @@
+//! Simple pages: a project's files and the list of projects, in the form and encoding that the client takes.
+
+use super::accept::{self, Encoding, NotAcceptable};
+use super::etag::Etag;
+use super::reply::{self, CachePolicy, Reply};
+use super::router::{At, Depth};
+use super::{Call, Site};
+use crate::error::{Error, Result};
+use crate::index::access::{self, Sight};
+use crate::index::pages::{self, Form, Mount, Packing, Page};
+use crate::index::{mirror, projects};
+use crate::pypi::{ProjectName, page_html, page_json};
+use axum::body::Body;
+use axum::http::header::{
+    ACCEPT, ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, ETAG, IF_NONE_MATCH, LOCATION, VARY,
+};
+use axum::http::{HeaderMap, HeaderValue, Response, StatusCode};
+use bytes::Bytes;
+use std::sync::Arc;
+
+/// Where a page stands: which index it is of, and from where its links start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stand<'a> {
+    /// Below `+simple/`, `/simple/` or `/legacy/+simple/`.
+    Simple(At<'a>, Depth),
+    /// `/{user}/{index}/{project}`, for installers that were given the address of the index itself.
+    Alias(&'a str, &'a str),
+}
+
+/// Answers a project's page.
+pub async fn project(site: &Site, call: &Call<'_>, stand: Stand<'_>, text: &str) -> Result<Reply> {
+    let name = ProjectName::parse(text).map_err(|_| Error::no_project(text))?;
+    let sight = sight(site, call, stand, &name)?;
+    if name.as_str() != text {
+        return Ok(to_normalized(call, &name));
+    }
+    let form = form(call)?;
+    let kind = if form == accept::Form::Json { Form::Json } else { Form::Html };
+    let page = pages::page(&site.core, &sight, &name, kind, mount(&sight, stand, call.slash)).await?;
+    let installer_decides = matches!(stand, Stand::Alias(..));
+    let max_age = sight.place.index.settings.page_max_age;
+    let cache = CachePolicy::Page { max_age, public: sight.place.all_public };
+    send(call.headers, page, form.content_type(), cache, installer_decides).await
+}
+
+fn sight(site: &Site, call: &Call<'_>, stand: Stand<'_>, name: &ProjectName) -> Result<Sight> {
+    let at = match stand {
+        Stand::Simple(at, _) => at,
+        Stand::Alias(user, index) => At::Index(user, index),
+    };
+    super::sight(site, call, at, Some(name))
+}
+
+/// How far up the index's root is from the page.
+fn mount(sight: &Sight, stand: Stand<'_>, slash: bool) -> Mount {
+    let path = || sight.place.index.path.to_string();
+    match (stand, slash) {
+        (Stand::Simple(_, Depth::Index), true) => Mount::INDEX,
+        (Stand::Simple(_, Depth::Index), false) => Mount::INDEX_BARE,
+        (Stand::Simple(_, Depth::Default), true) => Mount::below("../../", &path()),
+        (Stand::Simple(_, Depth::Default), false) => Mount::below("../", &path()),
+        (Stand::Simple(_, Depth::Legacy), true) => Mount::below("../../../", &path()),
+        (Stand::Simple(_, Depth::Legacy), false) => Mount::below("../../", &path()),
+        (Stand::Alias(..), true) => Mount::ALIAS,
+        (Stand::Alias(..), false) => Mount::ALIAS_BARE,
+    }
+}
+
+/// A 302, because clients keep a 301 for ever. Relative, so that it holds behind any proxy; the query is kept.
+fn to_normalized(call: &Call<'_>, name: &ProjectName) -> Reply {
+    let up = if call.slash { "../" } else { "" };
+    let query = call.query.map(|query| format!("?{query}")).unwrap_or_default();
+    let mut reply = reply::text(StatusCode::FOUND, "the name is written differently\n");
+    if let Ok(location) = HeaderValue::try_from(format!("{up}{name}/{query}")) {
+        reply.headers_mut().insert(LOCATION, location);
+    }
+    reply
+}
+
+fn form(call: &Call<'_>) -> Result<accept::Form> {
+    let format = call.query_value("format");
+    accept::negotiate(header(call.headers, ACCEPT), format.as_deref()).map_err(|NotAcceptable| {
+        Error::NotAcceptable("this ?format= is not known: use application/vnd.pypi.simple.v1+json or +html, or text/html".into())
+    })
+}
+
+fn header(headers: &HeaderMap, name: axum::http::HeaderName) -> Option<&str> {
+    headers.get(name).and_then(|value| value.to_str().ok())
+}
+
+fn packing(headers: &HeaderMap) -> (Packing, Encoding) {
+    match accept::encoding(header(headers, ACCEPT_ENCODING)) {
+        Encoding::Identity => (Packing::Identity, Encoding::Identity),
+        Encoding::Gzip => (Packing::Gzip, Encoding::Gzip),
+        Encoding::Zstd => (Packing::Zstd, Encoding::Zstd),
+    }
+}
+
+/// Sends a page, or says that the client has it already. Nothing on this way touches a database or a disk.
+async fn send(
+    headers: &HeaderMap,
+    page: Arc<Page>,
+    content_type: &'static str,
+    cache: CachePolicy,
+    by_agent: bool,
+) -> Result<Reply> {
+    let (wanted, encoding) = packing(headers);
+    let packing = page.packing(wanted);
+    let encoding = if packing == Packing::Identity { Encoding::Identity } else { encoding };
+    let etag = Etag::of_digest(&page.digest).encoded(encoding);
+    let known = header(headers, IF_NONE_MATCH).is_some_and(|list| etag.is_among(list));
+    let mut reply = match known {
+        true => unchanged(),
+        false => full(page.bytes(packing).await?, content_type, encoding),
+    };
+    let head = reply.headers_mut();
+    head.insert(ETAG, etag.header());
+    head.insert(CACHE_CONTROL, cache.header());
+    let vary = if by_agent { "Accept, Accept-Encoding, User-Agent" } else { "Accept, Accept-Encoding" };
+    head.insert(VARY, HeaderValue::from_static(vary));
+    head.insert("x-pypi-last-serial", HeaderValue::from(page.serial.0));
+    if let Some(since) = page.stale_since
+        && let Ok(warning) =
+            HeaderValue::try_from(format!("110 cheeseshop \"upstream does not answer; this is from {}\"", since.http_date()))
+    {
+        head.insert("warning", warning);
+    }
+    Ok(reply)
+}
+
+fn unchanged() -> Reply {
+    let mut reply = Response::new(Body::empty());
+    *reply.status_mut() = StatusCode::NOT_MODIFIED;
+    reply
+}
+
+fn full(body: Bytes, content_type: &'static str, encoding: Encoding) -> Reply {
+    let mut reply = Response::new(Body::empty());
+    let head = reply.headers_mut();
+    head.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    head.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
+    if let Some(name) = encoding.content_encoding() {
+        head.insert(CONTENT_ENCODING, HeaderValue::from_static(name));
+    }
+    *reply.body_mut() = Body::from(body);
+    reply
+}
+
+/// Answers the list of projects.
+pub async fn list(site: &Site, call: &Call<'_>, at: At<'_>) -> Result<Reply> {
+    let sight = super::sight(site, call, at, None)?;
+    let form = form(call)?;
+    let json = form == accept::Form::Json;
+    if !json && !call.slash {
+        return Ok(with_slash(call));
+    }
+    let serial = site.core.changes.seen();
+    let names = projects::names(&site.core, &sight).await?;
+    let title = sight.place.index.path.to_string();
+    let body = tokio::task::spawn_blocking(move || match json {
+        true => page_json::render_list(names.iter().map(|(name, serial)| (name.as_str(), serial.0)), serial.0),
+        false => page_html::render_list(&title, names.keys().map(ProjectName::as_str)).into_bytes(),
+    });
+    let page = Arc::new(Page::once(body.await?.into(), serial));
+    let cache = CachePolicy::Page { max_age: sight.place.index.settings.page_max_age, public: sight.place.all_public };
+    send(call.headers, page, form.content_type(), cache, false).await
+}
+
+/// The links of an HTML list are relative to its address with the slash.
+fn with_slash(call: &Call<'_>) -> Reply {
+    let last = call.path.rsplit('/').next().unwrap_or_default();
+    let query = call.query.map(|query| format!("?{query}")).unwrap_or_default();
+    let mut reply = reply::text(StatusCode::FOUND, "the list is at the address with a slash at its end\n");
+    if let Ok(location) = HeaderValue::try_from(format!("{last}/{query}")) {
+        reply.headers_mut().insert(LOCATION, location);
+    }
+    reply
+}
+
+/// Makes the mirrors of an order ask for a project's page again, and leads back to it (devpi's refresh).
+pub async fn refresh(site: &Site, call: &Call<'_>, user: &str, index: &str, text: &str) -> Result<Reply> {
+    let name = ProjectName::parse(text).map_err(|_| Error::no_project(text))?;
+    let sight = access::sight(&site.core.tree.load(), call.caller, user, index, Some(&name))?;
+    mirror::forget(&site.core, &sight, &name).await?;
+    let mut reply = reply::text(StatusCode::FOUND, "asking the mirrors again\n");
+    let up = if call.slash { "../" } else { "./" };
+    if let Ok(location) = HeaderValue::try_from(up) {
+        reply.headers_mut().insert(LOCATION, location);
+    }
+    Ok(reply)
+}
