@@ -60,6 +60,8 @@ pub const HEAD_TIME_MAX: Duration = Duration::from_secs(10);
 /// How long a connection stays open between requests. Longer than the 60 seconds for which proxies commonly keep theirs, so
 /// that the proxy closes first and never writes into a closed connection.
 pub const IDLE_TIME_MAX: Duration = Duration::from_secs(75);
+/// Bytes of a request's JSON body, which is held in memory. The largest are lists of users or projects in an index's options.
+pub const JSON_BODY_BYTES_MAX: usize = MIB;
 /// Bytes of a URL's path as it is sent. The longest of our own, with every character escaped, has about 2,000.
 pub const PATH_BYTES_MAX: usize = 4096;
 /// How long a client may send nothing while its request's body is wanted.
