@@ -137,6 +137,12 @@ impl fmt::Display for IndexPath {
     }
 }
 
+impl std::borrow::Borrow<str> for IndexName {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
+
 impl std::borrow::Borrow<str> for UserName {
     fn borrow(&self) -> &str {
         &self.0

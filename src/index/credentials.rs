@@ -210,3 +210,31 @@ pub async fn begin_session(core: &Core, user: UserId) -> Result<(String, Timesta
     c.commit().await?;
     Ok((secret, expires))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A hash that does not parse would be refused at once, and its speed would tell that there is no such user.
+    #[test]
+    fn nobodys_hash_costs_what_a_real_one_costs() {
+        let nobodys = PasswordHash::new(NOBODYS_HASH).unwrap();
+        let real = Argon2::default().hash_password(b"secret").unwrap();
+        let costs = |hash: &PasswordHash| hash.params.to_string();
+        assert_eq!(costs(&nobodys), costs(&real));
+        assert_eq!(nobodys.hash.unwrap().len(), real.hash.unwrap().len());
+    }
+
+    #[test]
+    fn secrets_are_long_and_never_the_same() {
+        let (one, two) = (new_secret(TOKEN_PREFIX).unwrap(), new_secret(TOKEN_PREFIX).unwrap());
+        assert_ne!(one, two);
+        assert!(one.starts_with(TOKEN_PREFIX) && one.len() == TOKEN_PREFIX.len() + 43, "{}", one.len());
+    }
+
+    #[test]
+    fn credentials_do_not_show_their_secret() {
+        let shown = format!("{:?}", Credentials { user: Some("alice".into()), secret: "hunter2".into() });
+        assert!(shown.contains("alice") && !shown.contains("hunter2"));
+    }
+}

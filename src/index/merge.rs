@@ -62,6 +62,8 @@ pub struct Listing {
     pub known: bool,
     /// The journal's serial up to which this was read.
     pub seen: Serial,
+    /// The places of `files` in the order of their names, so that a link's file is found without looking through all.
+    by_name: Vec<u32>,
     /// Until when it may be used; `None`: until the journal says otherwise.
     pub valid_until: Option<Timestamp>,
     /// Since when upstream has not answered, if some of this is stale.
@@ -103,6 +105,7 @@ pub fn merge(name: &ProjectName, contributions: Vec<Contribution>) -> Listing {
         serial: contributions.iter().map(|c| c.serial).max().unwrap_or(Serial::NONE),
         known: !contributions.is_empty(),
         seen: Serial::NONE,
+        by_name: Vec::new(),
         valid_until: None,
         stale_since: None,
     };
@@ -123,13 +126,19 @@ pub fn merge(name: &ProjectName, contributions: Vec<Contribution>) -> Listing {
     listing.versions.sort_by_cached_key(|text| version::sort_key(text));
     // Oldest version first, then by name; files whose version cannot be told come first.
     listing.files.sort_by_cached_key(|f| (f.version.as_deref().map(version::sort_key), f.file.filename.clone()));
+    listing.by_name = (0_u32..).take(listing.files.len()).collect();
+    let files = &listing.files;
+    listing.by_name.sort_by(|a, b| files[*a as usize].file.filename.cmp(&files[*b as usize].file.filename));
     listing
 }
 
 impl Listing {
-    /// The file of this name whose link has this folder (see `links::folder`), also among the shadowed ones.
+    /// The file of this name that `fits`, also among those that no page shows.
     pub fn find(&self, filename: &str, fits: impl Fn(&Listed) -> bool) -> Option<&Listed> {
-        self.files.iter().chain(&self.shadowed).find(|listed| listed.file.filename == filename && fits(listed))
+        let at = self.by_name.binary_search_by(|place| self.files[*place as usize].file.filename.as_str().cmp(filename));
+        let shown = at.ok().map(|found| &self.files[self.by_name[found] as usize]);
+        let hidden = || self.shadowed.iter().filter(|listed| listed.file.filename == filename).find(|listed| fits(listed));
+        shown.filter(|listed| fits(listed)).or_else(hidden)
     }
 }
 
@@ -213,5 +222,10 @@ mod tests {
         "#);
         assert_eq!(listing.versions, ["1", "2", "10"]);
         assert_eq!((listing.shadowed.len(), listing.serial), (1, Serial(9)));
+        let origin = |name: &str, id| listing.find(name, |f| f.origin.id == id).map(|f| f.origin.path.to_string());
+        assert_eq!(origin("vp-2.tar.gz", top.id).as_deref(), Some("a/top"));
+        assert_eq!(origin("vp-2.tar.gz", base.id).as_deref(), Some("a/base"), "shadowed, but its link works");
+        assert_eq!(origin("vp-10.tar.gz", top.id).as_deref(), Some("a/top"));
+        assert_eq!(origin("vp-3.tar.gz", top.id), None);
     }
 }

@@ -86,8 +86,7 @@ impl Tree {
 
     /// The index at `user/index`; none while an import fills it.
     pub fn find(&self, user: &str, index: &str) -> Option<&Place> {
-        let index = IndexName::parse(index).ok()?;
-        self.places.get(user)?.get(&index).filter(|place| !place.index.importing)
+        self.places.get(user)?.get(index).filter(|place| !place.index.importing)
     }
 
     /// The same by path.
