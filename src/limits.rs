@@ -86,6 +86,9 @@ pub const VERSION_BYTES_MAX: usize = 200;
 pub const CHANGES_NOTED_MAX: usize = 100_000;
 /// Rows of the journal that are followed at once.
 pub const JOURNAL_BATCH: i64 = 1000;
+/// How long a project's JSON waits for the metadata of a mirrored release before it goes without. grayskull gives up after five
+/// seconds.
+pub const JSON_METADATA_WAIT: Duration = Duration::from_secs(4);
 /// How often the journal is looked at for changes that others made: the command line and, later, other nodes.
 pub const JOURNAL_POLL: Duration = Duration::from_secs(2);
 /// Bytes that a file of a listing is counted as in memory: its name, hashes and the rest.

@@ -117,7 +117,9 @@ mod tests {
     #[test]
     fn what_the_operator_says_wins() {
         let given = headers(&[("host", "own.example"), ("x-outside-url", "https://proxy.example")]);
-        for (url, expected) in [("https://index.example/", "https://index.example"), ("https://i.example/a/?q#f", "https://i.example/a")] {
+        for (url, expected) in
+            [("https://index.example/", "https://index.example"), ("https://i.example/a/?q#f", "https://i.example/a")]
+        {
             assert_eq!(base_of(Some(&Url::parse(url).unwrap()), true, &given), expected);
         }
     }
@@ -125,7 +127,9 @@ mod tests {
     #[test]
     fn proxies_are_known_by_their_network() {
         let nets: Vec<IpNet> = vec!["10.0.0.0/8".parse().unwrap(), "::1/128".parse().unwrap()];
-        for (peer, expected) in [("10.1.2.3", true), ("::ffff:10.1.2.3", true), ("::1", true), ("11.0.0.1", false), ("::2", false)] {
+        for (peer, expected) in
+            [("10.1.2.3", true), ("::ffff:10.1.2.3", true), ("::1", true), ("11.0.0.1", false), ("::2", false)]
+        {
             assert_eq!(is_trusted(&nets, peer.parse().unwrap()), expected, "{peer}");
         }
         assert!(!is_trusted(&[], "127.0.0.1".parse().unwrap()));

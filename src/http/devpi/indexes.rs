@@ -27,7 +27,8 @@ pub async fn index(site: &Site, call: &Call<'_>, user: &str, index: &str, body: 
 
 /// The configurations of a user's indexes, by name: of those that the caller may read.
 pub fn of_user(tree: &Tree, caller: &Caller, user: &str) -> Map<String, Value> {
-    let readable = tree.of_user(user).into_iter().map(|place| &place.index).filter(|index| may(caller, Action::Read, index, None));
+    let readable =
+        tree.of_user(user).into_iter().map(|place| &place.index).filter(|index| may(caller, Action::Read, index, None));
     readable.map(|index| (index.path.index.to_string(), Value::Object(config(tree, caller, index)))).collect()
 }
 
