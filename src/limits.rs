@@ -60,6 +60,8 @@ pub const HEAD_TIME_MAX: Duration = Duration::from_secs(10);
 /// How long a connection stays open between requests. Longer than the 60 seconds for which proxies commonly keep theirs, so
 /// that the proxy closes first and never writes into a closed connection.
 pub const IDLE_TIME_MAX: Duration = Duration::from_secs(75);
+/// Bytes of a request's JSON body, which is held in memory. The largest are lists of users or projects in an index's options.
+pub const JSON_BODY_BYTES_MAX: usize = MIB;
 /// Bytes of a URL's path as it is sent. The longest of our own, with every character escaped, has about 2,000.
 pub const PATH_BYTES_MAX: usize = 4096;
 /// How long a client may send nothing while its request's body is wanted.
@@ -84,6 +86,9 @@ pub const VERSION_BYTES_MAX: usize = 200;
 pub const CHANGES_NOTED_MAX: usize = 100_000;
 /// Rows of the journal that are followed at once.
 pub const JOURNAL_BATCH: i64 = 1000;
+/// How long a project's JSON waits for the metadata of a mirrored release before it goes without. grayskull gives up after five
+/// seconds.
+pub const JSON_METADATA_WAIT: Duration = Duration::from_secs(4);
 /// How often the journal is looked at for changes that others made: the command line and, later, other nodes.
 pub const JOURNAL_POLL: Duration = Duration::from_secs(2);
 /// Bytes that a file of a listing is counted as in memory: its name, hashes and the rest.
@@ -119,6 +124,10 @@ pub const PASSWORD_BYTES_MAX: usize = 4096;
 pub const PASSWORD_CHECKS_AT_ONCE: usize = 2;
 /// How long a sign-in at `+login` lasts (devpi's ten hours).
 pub const SESSION_LENGTH: Duration = Duration::from_secs(10 * 3600);
+/// How often sessions that have ended are forgotten.
+pub const SESSION_PRUNING: Duration = Duration::from_secs(3600);
+/// Characters of a declared token's secret behind its prefix: as hard to guess as the ones made here.
+pub const TOKEN_SECRET_CHARACTERS_MIN: usize = 32;
 /// Bytes of a token's name.
 pub const TOKEN_NAME_BYTES_MAX: usize = 100;
 // Upstream

@@ -4,9 +4,10 @@
 
 use std::borrow::Cow;
 
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
 use crate::limits::PATH_BYTES_MAX;
+use crate::names::IndexPath;
 
 /// What [`encode_segment`] escapes: all but the unreserved characters of RFC 3986 and `+`, which devpi writes as it is
 /// (`+simple`, `+f`) and which local versions contain.
@@ -24,6 +25,12 @@ pub struct DecodedPath<'a> {
 /// Percent-encodes one segment of a path. The result is safe in a URL and between the quotes of an HTML attribute.
 pub fn encode_segment(segment: &str) -> Cow<'_, str> {
     utf8_percent_encode(segment, ESCAPED).into()
+}
+
+/// `user/index` as a part of an absolute URL. Names hold nothing that must be escaped but letters beyond ASCII, so that the
+/// result is what installers make of a relative link to the same place.
+pub fn encode_index(path: &IndexPath) -> String {
+    utf8_percent_encode(&path.to_string(), CONTROLS).to_string()
 }
 
 /// Decodes the path of a request: what precedes `?`. `+` stays `+`; a `%` that escapes nothing stays too.
@@ -120,6 +127,13 @@ mod tests {
     fn ordinary_names_need_no_escape() {
         assert!(matches!(encode_segment("a_b-1.0+cpu~x.whl"), Cow::Borrowed("a_b-1.0+cpu~x.whl")));
         assert_eq!(encode_segment("1!2 \"<é>'&@%/"), "1%212%20%22%3C%C3%A9%3E%27%26%40%25%2F");
+    }
+
+    #[test]
+    fn names_of_indexes_are_escaped_beyond_ascii_only() {
+        for (path, expected) in [("a.b@c/x_y-z", "a.b@c/x_y-z"), ("josé/dev", "jos%C3%A9/dev")] {
+            assert_eq!(encode_index(&IndexPath::parse(path).unwrap()), expected);
+        }
     }
 
     proptest! {

@@ -1,8 +1,8 @@
 //! What is known of the bytes at rest. The bytes themselves are `crate::blobs`'.
 
-use super::{Conn, Result};
+use super::{Conn, IndexId, Result};
 use crate::clock::Timestamp;
-use crate::pypi::Sha256;
+use crate::pypi::{ProjectName, Sha256};
 use crate::{on, sql};
 use sqlx::{FromRow, query, query_as};
 
@@ -40,4 +40,13 @@ pub async fn put(c: &mut Conn, blob: &BlobRow, now: Timestamp) -> Result<()> {
 pub async fn get(c: &mut Conn, sha256: &Sha256) -> Result<Option<BlobRow>> {
     on!(c, c => query_as(sql!("SELECT sha256, size, md5, blake2 FROM blobs WHERE sha256 = $1"))
         .bind(sha256.as_bytes()).fetch_optional(c).await)
+}
+
+/// The blobs of a project's live files.
+pub async fn of_project(c: &mut Conn, index: IndexId, name: &ProjectName) -> Result<Vec<BlobRow>> {
+    on!(c, c => query_as(sql!(
+        "SELECT b.sha256, b.size, b.md5, b.blake2
+         FROM projects p JOIN files f ON f.project_id = p.id JOIN blobs b ON b.sha256 = f.sha256
+         WHERE p.index_id = $1 AND p.name = $2 AND f.removed_serial IS NULL"
+    )).bind(index).bind(name).fetch_all(c).await)
 }

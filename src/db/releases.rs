@@ -53,6 +53,13 @@ pub async fn of_project(c: &mut Conn, project: ProjectId) -> Result<Vec<Release>
     )).bind(project).fetch_all(c).await)
 }
 
+/// The release of this version in canonical form.
+pub async fn by_canonical(c: &mut Conn, project: ProjectId, canonical: &str) -> Result<Option<Release>> {
+    on!(c, c => query_as(sql!(
+        "SELECT id, version, canonical, metadata, created FROM releases WHERE project_id = $1 AND canonical = $2"
+    )).bind(project).bind(canonical).fetch_optional(c).await)
+}
+
 /// A project's versions as uploaded, the oldest first: what a page needs of releases.
 pub async fn versions(c: &mut Conn, project: ProjectId) -> Result<Vec<(ReleaseId, String)>> {
     on!(c, c => query_as(sql!("SELECT id, version FROM releases WHERE project_id = $1 ORDER BY sort_key"))

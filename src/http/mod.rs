@@ -4,11 +4,14 @@
 
 pub mod accept;
 pub mod auth;
+pub mod devpi;
 pub mod etag;
 pub mod files;
 pub mod form;
 pub mod head_timer;
 pub mod health;
+pub mod json_api;
+pub mod outside;
 pub mod range;
 pub mod reply;
 pub mod request_body;
@@ -29,6 +32,7 @@ use axum::body::Body;
 use axum::http::header::USER_AGENT;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method, Request};
+use devpi::projects::Of;
 use ipnet::IpNet;
 use reply::Reply;
 use router::{At, Route, route};
@@ -158,11 +162,23 @@ async fn dispatch(site: &Arc<Site>, call: &Call<'_>, route: Route<'_>, body: Bod
             Err(Error::MethodNotAllowed { allow: "POST", message: "this is the address for uploads: use POST".into() })
         }
 
+        Route::ProjectJson(at, project, version) if call.reads() => json_api::project(site, call, at, project, version).await,
+        Route::SourceArchive(project, filename) if call.reads() => json_api::source_archive(site, call, project, filename).await,
+
+        Route::Root => devpi::users::list(site, call).await,
+        Route::Api(user, index) if call.reads() => devpi::api::api(site, call, user, index).await,
+        Route::Login if call.method == Method::POST => devpi::api::login(site, body).await,
+        Route::User(user) => devpi::users::user(site, call, user, body).await,
         Route::Index(user, index) if call.reads() && call.is_installer() => {
             simple::list(site, call, At::Index(user, index)).await
         }
         Route::Project(user, index, project) if call.reads() && call.is_installer() => {
             simple::project(site, call, Stand::Alias(user, index), project).await
+        }
+        Route::Index(user, index) => devpi::indexes::index(site, call, user, index, body).await,
+        Route::Project(user, index, project) => devpi::projects::project(site, call, Of::project(user, index, project)).await,
+        Route::Version(user, index, project, version) => {
+            devpi::projects::project(site, call, Of { version: Some(version), ..Of::project(user, index, project) }).await
         }
         _ => Err(Error::NotFound("there is nothing at this address".into())),
     }

@@ -97,7 +97,7 @@ fn packing(headers: &HeaderMap) -> (Packing, Encoding) {
 }
 
 /// Sends a page, or says that the client has it already. Nothing on this way touches a database or a disk.
-async fn send(
+pub(super) async fn send(
     headers: &HeaderMap,
     page: Arc<Page>,
     content_type: &'static str,

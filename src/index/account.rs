@@ -194,6 +194,10 @@ async fn purge_from_lists(c: &mut Conn, index: &super::tree::Index, name: &UserN
 /// Exchanges a password for a session: its secret, and how long it lasts.
 pub async fn login(core: &Core, user: &str, password: &str) -> Result<(String, std::time::Duration)> {
     let wrong = || Error::Unauthorized("the user could not be authenticated");
+    // A session that could beget another would last for ever.
+    if password.starts_with(credentials::SESSION_PREFIX) {
+        return Err(wrong());
+    }
     let given = credentials::Credentials { user: Some(user.into()), secret: password.into() };
     let caller = credentials::authenticate(core, &given).await?;
     // A token is for machines and narrow; a session would widen it.

@@ -1,0 +1,233 @@
+//! `/{user}/{index}/{project}` and `/{user}/{index}/{project}/{version}`: what `devpi list` shows and `devpi remove` removes.
+
+use super::not_with_this_method;
+use crate::db::files::File;
+use crate::error::{Error, Result};
+use crate::http::reply::{self, Reply};
+use crate::http::router::At;
+use crate::http::{Call, Site, outside, sight};
+use crate::index::access::{self, Sight};
+use crate::index::holdings::{self, Held, Part};
+use crate::index::merge::Listed;
+use crate::index::release::{self, Target};
+use crate::index::settings::Kind;
+use crate::index::tree::Index;
+use crate::index::{links, listing, mirror};
+use crate::pypi::{ProjectName, Timestamp};
+use crate::urls;
+use axum::http::header::LOCATION;
+use axum::http::{HeaderValue, Method, StatusCode};
+use serde_json::{Map, Value, json};
+use std::sync::Arc;
+
+/// Fields of core metadata as devpi names them, with the names they are stored under, that are text.
+const TEXTS: &[(&str, &str)] = &[
+    ("metadata_version", "metadata_version"),
+    ("summary", "summary"),
+    ("home_page", "home_page"),
+    ("author", "author"),
+    ("author_email", "author_email"),
+    ("maintainer", "maintainer"),
+    ("maintainer_email", "maintainer_email"),
+    ("license", "license"),
+    ("description", "description"),
+    ("keywords", "keywords"),
+    ("download_url", "download_url"),
+    ("comment", "comment"),
+    ("requires_python", "requires_python"),
+    ("description_content_type", "description_content_type"),
+    ("license_expression", "license_expression"),
+];
+
+/// The same that are lists.
+const LISTS: &[(&str, &str)] = &[
+    ("platform", "platform"),
+    ("classifiers", "classifier"),
+    ("supported_platform", "supported_platform"),
+    ("provides", "provides"),
+    ("requires", "requires"),
+    ("obsoletes", "obsoletes"),
+    ("project_urls", "project_url"),
+    ("provides_dist", "provides_dist"),
+    ("obsoletes_dist", "obsoletes_dist"),
+    ("requires_dist", "requires_dist"),
+    ("requires_external", "requires_external"),
+    ("provides_extras", "provides_extra"),
+    ("dynamic", "dynamic"),
+    ("license_file", "license_file"),
+];
+
+/// Which index, and what of it.
+#[derive(Debug, Clone, Copy)]
+pub struct Of<'a> {
+    /// Owner.
+    pub user: &'a str,
+    /// Index.
+    pub index: &'a str,
+    /// Project, in any spelling.
+    pub project: &'a str,
+    /// One version; `None`: the whole project.
+    pub version: Option<&'a str>,
+}
+
+impl<'a> Of<'a> {
+    /// A whole project.
+    pub fn project(user: &'a str, index: &'a str, project: &'a str) -> Self {
+        Self { user, index, project, version: None }
+    }
+}
+
+/// Answers the address of a project or a version, installers aside.
+pub async fn project(site: &Site, call: &Call<'_>, of: Of<'_>) -> Result<Reply> {
+    match *call.method {
+        Method::GET => show(site, call, of).await,
+        Method::DELETE => delete(site, call, of).await,
+        _ => Err(not_with_this_method("GET, HEAD, DELETE")),
+    }
+}
+
+async fn show(site: &Site, call: &Call<'_>, of: Of<'_>) -> Result<Reply> {
+    let missing = || Error::NotFound(format!("no project '{}'", of.project));
+    let name = ProjectName::parse(of.project).map_err(|_| missing())?;
+    let mut sight = sight(site, call, At::Index(of.user, of.index), Some(&name))?;
+    if name.as_str() != of.project {
+        return Ok(to_normalized(call, &name, of.version));
+    }
+    if call.query_value("ignore_bases").is_some() {
+        let visible = [sight.place.index.clone()].into();
+        sight = Sight { visible, ..sight };
+    }
+    let listing = listing::listing(&site.core, &sight, &name).await?;
+    if !listing.known {
+        return Err(missing());
+    }
+    let rows = holdings::rows(&site.core, &sight, &listing).await?;
+    let (root, version) = (outside::base(site, call), of.version.map(str::to_owned));
+    // A project of thousands of files is megabytes of JSON.
+    let work = tokio::task::spawn_blocking(move || {
+        let held = holdings::versions(&sight.visible, &listing, &rows, version.as_deref());
+        match version {
+            None => {
+                let all: Map<String, Value> =
+                    held.iter().map(|held| (held.version.to_owned(), shown(held, &root, &name))).collect();
+                Ok(reply::result(StatusCode::OK, "projectconfig", Value::Object(all), None))
+            }
+            Some(version) => match held.first() {
+                Some(held) => Ok(reply::result(StatusCode::OK, "versiondata", shown(held, &root, &name), None)),
+                None => Err(Error::NotFound(format!("The version {version} of project {name} does not exist."))),
+            },
+        }
+    });
+    work.await?
+}
+
+/// A 302 to the normalized name, with the query that devpi forgets. Relative, so that it holds behind any proxy.
+fn to_normalized(call: &Call<'_>, name: &ProjectName, version: Option<&str>) -> Reply {
+    let levels = usize::from(call.slash) + usize::from(version.is_some());
+    let version = version.map(|version| format!("/{}", urls::encode_segment(version))).unwrap_or_default();
+    let slash = if call.slash { "/" } else { "" };
+    let query = call.query.map(|query| format!("?{query}")).unwrap_or_default();
+    let mut reply = reply::text(StatusCode::FOUND, "the name is written differently\n");
+    if let Ok(location) = HeaderValue::try_from(format!("{}{name}{version}{slash}{query}", "../".repeat(levels))) {
+        reply.headers_mut().insert(LOCATION, location);
+    }
+    reply
+}
+
+/// A version: what the first index says, with what others have of the same version in its shadow.
+fn shown(held: &Held<'_>, root: &str, name: &ProjectName) -> Value {
+    let Some((first, others)) = held.parts.split_first() else {
+        return json!({"name": name, "version": held.version});
+    };
+    let mut data = versiondata(first, root);
+    if !others.is_empty() {
+        data.insert("+shadowing".into(), others.iter().map(|part| Value::Object(versiondata(part, root))).collect());
+    }
+    Value::Object(data)
+}
+
+fn versiondata(part: &Part<'_>, root: &str) -> Map<String, Value> {
+    let mut data = match part.metadata {
+        Some(metadata) => fields(metadata),
+        None => {
+            let requires = part.files.iter().find_map(|(listed, _)| listed.file.requires_python.clone());
+            requires.map(|requires| ("requires_python".to_owned(), json!(requires))).into_iter().collect()
+        }
+    };
+    data.insert("name".into(), json!(part.name));
+    data.insert("version".into(), json!(part.version));
+    if let Some(reason) = part.files.iter().find_map(|(listed, _)| listed.file.yanked.as_deref()) {
+        data.insert("yanked".into(), json!(reason));
+    }
+    if !part.files.is_empty() {
+        let links = part.files.iter().map(|(listed, row)| link(part.index, listed, *row, root));
+        data.insert("+links".into(), links.collect());
+    }
+    data
+}
+
+/// Every field devpi has, present or not: its client does not ask whether one is there.
+fn fields(metadata: &Value) -> Map<String, Value> {
+    let texts = TEXTS.iter().map(|(devpi, stored)| (devpi, metadata.get(*stored).cloned().unwrap_or_else(|| json!(""))));
+    let lists = LISTS.iter().map(|(devpi, stored)| (devpi, metadata.get(*stored).cloned().unwrap_or_else(|| json!([]))));
+    texts.chain(lists).map(|(key, value)| ((*key).to_owned(), value)).collect()
+}
+
+fn link(index: &Index, listed: &Listed, row: Option<&File>, root: &str) -> Value {
+    let hashes = &listed.file.hashes;
+    let spec = hashes.first().map(|(algorithm, hex)| format!("{algorithm}={hex}")).unwrap_or_default();
+    let mut link = json!({
+        "rel": "releasefile",
+        // The index that has the file, not the one that was asked: so the client tells its own files from others'.
+        "href": format!("{root}/{}/{}", urls::encode_index(&index.path), links::path(listed)),
+        "hash_spec": spec,
+        "hashes": hashes.iter().map(|(algorithm, hex)| (algorithm.clone(), json!(hex))).collect::<Map<_, _>>(),
+    });
+    if let Some(row) = row.filter(|_| index.kind == Kind::Stage) {
+        let who = row.uploaded_by.as_deref().and_then(user_of);
+        link["log"] = json!([{"what": "upload", "who": who, "when": when(row.uploaded), "dst": index.path.to_string()}]);
+    }
+    link
+}
+
+/// The user behind an actor of the journal: `user:alice` and `token:alice/ci` are alice's.
+fn user_of(actor: &str) -> Option<&str> {
+    let (kind, name) = actor.split_once(':')?;
+    match kind {
+        "user" => Some(name),
+        "token" => name.split('/').next(),
+        _ => None,
+    }
+}
+
+/// Year, month, day, hour, minute, second in UTC: the form in which devpi writes times of its log.
+fn when(time: Timestamp) -> Vec<u32> {
+    time.iso_seconds().split(['-', 'T', ':', 'Z']).filter_map(|part| part.parse().ok()).collect()
+}
+
+/// Removes a project or a version from this very index; `?force` also where files are kept for good.
+async fn delete(site: &Site, call: &Call<'_>, of: Of<'_>) -> Result<Reply> {
+    let name = ProjectName::parse(of.project).map_err(|_| Error::NotFound("project not found".into()))?;
+    let index = here(site, call, of)?;
+    let force = call.query_value("force").is_some();
+    let target = of.version.map_or(Target::Project, |version| Target::Release(version.to_owned()));
+    release::remove(&site.core, call.caller, &index, &name, target, force).await?;
+    if index.kind == Kind::Mirror && of.version.is_none() {
+        // What is forgotten of a mirror is what upstream will be asked again.
+        let sight = sight(site, call, At::Index(of.user, of.index), Some(&name))?;
+        mirror::forget(&site.core, &sight, &name).await?;
+    }
+    let words = match of.version {
+        None => format!("project {name} deleted from stage {}", index.path),
+        Some(version) => format!("project '{name}' version '{version}' deleted"),
+    };
+    Ok(reply::message(StatusCode::OK, &words))
+}
+
+/// The index, whoever asks: whether they may know of it is decided together with whether they may remove from it.
+fn here(site: &Site, call: &Call<'_>, of: Of<'_>) -> Result<Arc<Index>> {
+    let tree = site.core.tree.load();
+    let place = tree.find(of.user, of.index);
+    let hidden = || access::hidden(&tree, call.caller, format_args!("{}/{}", of.user, of.index));
+    place.map(|place| place.index.clone()).ok_or_else(hidden)
+}

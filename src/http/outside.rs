@@ -1,0 +1,137 @@
+//! Where people reach this server, for the absolute addresses that JSON answers contain.
+//!
+//! Simple pages never come here: their links are relative and hold behind any proxy.
+
+use super::{Call, Site};
+use axum::http::HeaderMap;
+use axum::http::header::HOST;
+use ipnet::IpNet;
+use std::net::IpAddr;
+use url::Url;
+
+/// The address of the server's root as this caller reaches it, without a slash at its end.
+pub fn base(site: &Site, call: &Call<'_>) -> String {
+    let trusted = is_trusted(&site.trusted_proxies, call.peer.ip());
+    base_of(site.outside_url.as_ref(), trusted, call.headers)
+}
+
+fn is_trusted(proxies: &[IpNet], peer: IpAddr) -> bool {
+    // A socket for both protocols shows IPv4 peers as ::ffff:a.b.c.d.
+    let peer = peer.to_canonical();
+    proxies.iter().any(|net| net.contains(&peer))
+}
+
+/// `--outside-url`; else what a trusted proxy says; else the request's own `Host`.
+fn base_of(configured: Option<&Url>, trusted: bool, headers: &HeaderMap) -> String {
+    if let Some(url) = configured {
+        return without_slash(url);
+    }
+    let own_host = header(headers, HOST.as_str()).filter(|host| is_authority(host)).unwrap_or("localhost");
+    match trusted {
+        true => forwarded(headers, own_host),
+        false => format!("http://{own_host}"),
+    }
+}
+
+/// What a trusted proxy says: devpi's `X-Outside-Url`, or `X-Forwarded-Proto`, `-Host` and `-Prefix`, each of which may be absent.
+fn forwarded(headers: &HeaderMap, own_host: &str) -> String {
+    let outside = header(headers, "x-outside-url").and_then(|text| Url::parse(text).ok());
+    if let Some(url) = outside.filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host()) {
+        return without_slash(&url);
+    }
+    let scheme = first(headers, "x-forwarded-proto").filter(|scheme| matches!(*scheme, "http" | "https")).unwrap_or("http");
+    let host = first(headers, "x-forwarded-host").filter(|host| is_authority(host)).unwrap_or(own_host);
+    let prefix = first(headers, "x-forwarded-prefix").filter(|prefix| is_path(prefix)).unwrap_or_default();
+    format!("{scheme}://{host}{}", prefix.trim_end_matches('/'))
+}
+
+fn without_slash(url: &Url) -> String {
+    let mut url = url.clone();
+    url.set_query(None);
+    url.set_fragment(None);
+    url.as_str().trim_end_matches('/').to_owned()
+}
+
+fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name)?.to_str().ok().map(str::trim)
+}
+
+/// The first of a list: each proxy on the way appends its own, so this is what the client's side saw.
+fn first<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    header(headers, name)?.split(',').next().map(str::trim)
+}
+
+/// `host` or `host:port`, and nothing that could carry a path, a user or a header along.
+fn is_authority(text: &str) -> bool {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || ".-_:[]".contains(c);
+    !text.is_empty() && text.chars().all(allowed) && Url::parse(&format!("http://{text}/")).is_ok()
+}
+
+fn is_path(text: &str) -> bool {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || "/.-_~%+@".contains(c);
+    text.starts_with('/') && !text.starts_with("//") && text.chars().all(allowed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::http::{HeaderName, HeaderValue};
+
+    fn headers(list: &[(&'static str, &'static str)]) -> HeaderMap {
+        list.iter().map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value))).collect()
+    }
+
+    #[test]
+    fn the_table() {
+        let host = ("host", "own.example:3141");
+        let cases: &[(&[(&'static str, &'static str)], bool, &str)] = &[
+            (&[host], false, "http://own.example:3141"),
+            (&[], false, "http://localhost"),
+            (&[("host", "[::1]:3141")], false, "http://[::1]:3141"),
+            (&[("host", "evil/path")], false, "http://localhost"),
+            (&[("host", "user@evil")], false, "http://localhost"),
+            (&[("host", "a b")], false, "http://localhost"),
+            (&[("host", "name:99999")], false, "http://localhost"),
+            // From anybody: not believed.
+            (&[host, ("x-outside-url", "https://evil.example")], false, "http://own.example:3141"),
+            (&[host, ("x-forwarded-proto", "https"), ("x-forwarded-host", "evil.example")], false, "http://own.example:3141"),
+            // From a trusted proxy.
+            (&[host, ("x-outside-url", "https://index.example/pkg/")], true, "https://index.example/pkg"),
+            (&[host, ("x-outside-url", "javascript:alert(1)")], true, "http://own.example:3141"),
+            (&[host, ("x-forwarded-proto", "https")], true, "https://own.example:3141"),
+            (&[host, ("x-forwarded-proto", "gopher")], true, "http://own.example:3141"),
+            (&[host, ("x-forwarded-host", "index.example, inner.example")], true, "http://index.example"),
+            (&[host, ("x-forwarded-host", "evil/")], true, "http://own.example:3141"),
+            (
+                &[("x-forwarded-proto", "https"), ("x-forwarded-host", "index.example"), ("x-forwarded-prefix", "/pkg/")],
+                true,
+                "https://index.example/pkg",
+            ),
+            (&[host, ("x-forwarded-prefix", "//evil.example")], true, "http://own.example:3141"),
+        ];
+        for (given, trusted, expected) in cases {
+            assert_eq!(base_of(None, *trusted, &headers(given)), *expected, "{given:?}, trusted: {trusted}");
+        }
+    }
+
+    #[test]
+    fn what_the_operator_says_wins() {
+        let given = headers(&[("host", "own.example"), ("x-outside-url", "https://proxy.example")]);
+        for (url, expected) in
+            [("https://index.example/", "https://index.example"), ("https://i.example/a/?q#f", "https://i.example/a")]
+        {
+            assert_eq!(base_of(Some(&Url::parse(url).unwrap()), true, &given), expected);
+        }
+    }
+
+    #[test]
+    fn proxies_are_known_by_their_network() {
+        let nets: Vec<IpNet> = vec!["10.0.0.0/8".parse().unwrap(), "::1/128".parse().unwrap()];
+        for (peer, expected) in
+            [("10.1.2.3", true), ("::ffff:10.1.2.3", true), ("::1", true), ("11.0.0.1", false), ("::2", false)]
+        {
+            assert_eq!(is_trusted(&nets, peer.parse().unwrap()), expected, "{peer}");
+        }
+        assert!(!is_trusted(&[], "127.0.0.1".parse().unwrap()));
+    }
+}
