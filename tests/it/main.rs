@@ -12,3 +12,6 @@ mod files;
 mod lists;
 mod negotiation;
 mod pages;
+mod publish;
+mod removal;
+mod upload_forms;
