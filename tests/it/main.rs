@@ -15,3 +15,7 @@ mod pages;
 mod publish;
 mod removal;
 mod upload_forms;
+mod access;
+mod auth;
+mod inheritance;
+mod journal;
