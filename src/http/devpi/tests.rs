@@ -2,6 +2,7 @@
 
 use super::testing::{Answer, Server};
 use crate::both;
+use crate::pypi::PageFile;
 use serde_json::{Value, json};
 
 const ROOT: &str = "root:root";
@@ -62,12 +63,20 @@ both! {
         assert_eq!(incomplete.said(), (400, "Bad request: no user/password specified"));
 
         assert_eq!(server.ask("PATCH", "/alice", "", json!({"password": "x"})).await.said(), (403, "no permission to change password for user alice"));
+        let other = format!("alice:{}", login("alice", "alice").await.result()["password"].as_str().unwrap());
         let changed = server.ask("PATCH", "/alice", &session, json!({"password": "new"})).await;
         assert_eq!((changed.said(), &changed.body["type"]), ((200, "user updated, new proxy auth"), &json!("userpassword")));
         let next = format!("alice:{}", changed.result()["password"].as_str().unwrap());
-        assert_eq!(server.get("/+api", &session).await.result()["authstatus"], json!(["noauth", "", []]), "the old session has ended");
-        assert_eq!(server.get("/+api", &next).await.result()["authstatus"][1], "alice");
+        for (session, name, why) in [
+            (&session, "alice", "devpi's client goes on with the session it changed the password with"),
+            (&next, "alice", "the answer's session"),
+            (&other, "", "all others have ended"),
+        ] {
+            assert_eq!(server.get("/+api", session).await.result()["authstatus"][1], name, "{why}");
+        }
         assert_eq!((login("alice", "alice").await.status, login("alice", "new").await.status), (401, 200));
+        assert_eq!(server.ask("PATCH", "/alice", ROOT, json!({"password": "by root"})).await.status, 200);
+        assert_eq!(server.get("/+api", &session).await.result()["authstatus"][1], "", "a password set by somebody else ends them all");
     }
 
     async fn the_api_names_every_address(db: Db) {
@@ -238,6 +247,20 @@ both! {
             assert_eq!(delete(path, who).await.said(), said, "{path} {who}");
         }
         assert_eq!(server.get("/alice/dev/cheese-cellar", "").await.status, 404);
+    }
+
+    async fn a_mirror_forgets_a_project_and_asks_again(db: Db) {
+        let server = Server::start(db).await;
+        let options = json!({"type": "mirror", "mirror_url": "http://127.0.0.1:1/simple/"});
+        server.user("alice", &[("pypi", options)]).await;
+        server.mirrored("alice", "pypi", vec![PageFile::bare("cheese_cellar-1.zip", "http://127.0.0.1:1/cheese_cellar-1.zip")]).await;
+        let page = || server.get("/alice/pypi/+simple/cheese-cellar/", "");
+        assert_eq!((page().await.status, page().await.header("warning")), (200, ""));
+        assert_eq!(server.ask("DELETE", "/alice/pypi/cheese-cellar", "", Value::Null).await.status, 401);
+        let forgotten = server.ask("DELETE", "/alice/pypi/cheese-cellar", "alice:alice", Value::Null).await;
+        assert_eq!(forgotten.said(), (200, "project cheese-cellar deleted from stage alice/pypi"));
+        let stale = page().await;
+        assert!(stale.status == 200 && stale.header("warning").starts_with("110 "), "upstream was asked, and does not answer");
     }
 
     async fn what_is_not_json_or_too_long_is_refused_before_it_is_kept(db: Db) {
