@@ -124,6 +124,10 @@ pub const PASSWORD_BYTES_MAX: usize = 4096;
 pub const PASSWORD_CHECKS_AT_ONCE: usize = 2;
 /// How long a sign-in at `+login` lasts (devpi's ten hours).
 pub const SESSION_LENGTH: Duration = Duration::from_secs(10 * 3600);
+/// How often sessions that have ended are forgotten.
+pub const SESSION_PRUNING: Duration = Duration::from_secs(3600);
+/// Characters of a declared token's secret behind its prefix: as hard to guess as the ones made here.
+pub const TOKEN_SECRET_CHARACTERS_MIN: usize = 32;
 /// Bytes of a token's name.
 pub const TOKEN_NAME_BYTES_MAX: usize = 100;
 // Upstream

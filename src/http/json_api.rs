@@ -138,7 +138,7 @@ impl Document {
         let mut object = json!({
             "filename": file.filename,
             // The very address that the simple page of this index leads to: pip-tools compares.
-            "url": format!("{}/{}", self.index, links::path(listed)),
+            "url": format!("{}/{}", self.index, as_pip_writes(&links::path(listed))),
             "packagetype": filename_guess::packagetype(&file.filename),
             "python_version": filename_guess::python_version(&file.filename),
             "size": file.size,
@@ -176,6 +176,11 @@ impl Document {
 /// The version as pip-tools and PyPI write it; what PEP 440 does not know stays as it is.
 fn normalized(version: &str) -> String {
     Version::parse(version).map_or_else(|_| version.to_owned(), |version| version.normalized())
+}
+
+/// pip escapes the `+` of every address it reads off a page, and pip-tools looks the escaped address up in this answer.
+fn as_pip_writes(path: &str) -> String {
+    path.replace('+', "%2B")
 }
 
 /// `Label, address` lines as an object.
@@ -262,12 +267,13 @@ mod tests {
             let simple = server.get("/alice/dev/+simple/cheese-cellar/?format=application/vnd.pypi.simple.v1%2Bjson", "").await;
             let on_page = simple.body["files"][0]["url"].as_str().unwrap();
             let page = url::Url::parse("http://index.example/alice/dev/+simple/cheese-cellar/").unwrap();
-            assert_eq!(file["url"].as_str().unwrap(), page.join(on_page).unwrap().as_str(), "pip-tools compares the two");
+            let as_pip_reads_it = page.join(on_page).unwrap().as_str().replace('+', "%2B");
+            assert_eq!(file["url"], as_pip_reads_it, "pip-tools compares the two");
             assert_eq!((whole.header("x-pypi-last-serial"), whole.header("content-type")), (simple.header("x-pypi-last-serial"), "application/json"));
 
             let release = server.get("/alice/dev/pypi/cheese-cellar/2.0.rc1/json", "").await;
             assert_eq!((&release.body["info"]["version"], release.body.get("releases")), (&json!("2.0rc1"), None));
-            for path in ["/alice/dev/pypi/Cheese.Cellar/json/", "/alice/dev/Cheese_Cellar/json", "/alice/dev/+/cheese-cellar/json"] {
+            for path in ["/alice/dev/pypi/Cheese.Cellar/json/", "/alice/dev/Cheese_Cellar/json", "/alice/dev/+simple/cheese-cellar/json"] {
                 assert_eq!(server.get(path, "").await.body, whole.body, "{path}");
             }
             let again = server.request("GET", "/alice/dev/cheese-cellar/json", "").header("if-none-match", whole.header("etag"));
@@ -336,11 +342,11 @@ mod tests {
             for path in ["/pypi/cheese-cellar/json", "/cheese-cellar/json", "/pypi/Cheese_Cellar/1.0/json"] {
                 assert_eq!(server.get(path, "").await.body["info"]["version"], "1", "{path}");
             }
-            let file = server.get("/cheese-cellar/json", "").await.body["urls"][0]["url"].clone();
+            let file = server.get("/cheese-cellar/json", "").await.body["urls"][0]["url"].as_str().unwrap().replace("%2B", "+");
             for path in ["/packages/source/c/cheese-cellar/cheese_cellar-1.tar.gz", "//packages/source/c/Cheese.Cellar//cheese_cellar-1.tar.gz"] {
                 let found = server.get(path, "").await;
                 let from = url::Url::parse(&format!("http://index.example{path}")).unwrap();
-                assert_eq!((found.status, json!(from.join(found.header("location")).unwrap().as_str())), (302, file.clone()), "{path}");
+                assert_eq!((found.status, from.join(found.header("location")).unwrap().to_string()), (302, file.clone()), "{path}");
             }
             assert_eq!(server.get("/packages/source/c/cheese-cellar/other-1.tar.gz", "").await.status, 404);
         }

@@ -5,10 +5,12 @@
 pub mod access;
 pub mod account;
 pub mod admin;
+pub mod bootstrap;
 pub mod core;
 pub mod credentials;
 pub mod download;
 pub mod fetch;
+pub mod first_start;
 pub mod flight;
 pub mod follow;
 pub mod holdings;
