@@ -1,1 +1,114 @@
-//! (to be written)
+//! Builds the parts of the program, owns its background tasks and ends them in order. Nothing here is a rule.
+
+pub mod background;
+mod bootstrap_file;
+pub mod start;
+
+use crate::blobs::Blobs;
+use crate::clock::Clock;
+use crate::config::{LogFormat, Place, ServeOptions};
+use crate::db::Db;
+use crate::http::serve::{Limits, serve};
+use crate::http::shutdown::Shutdown;
+use crate::http::{self, Site};
+use crate::index::{Core, Rules, follow, setup};
+use crate::limits;
+use crate::upstream::{Patience, Upstream};
+use anyhow::{Context, Result};
+use background::Background;
+use start::Say;
+use std::io::IsTerminal;
+use std::path::Path;
+use std::sync::Arc;
+use tokio::net::TcpListener;
+use tracing_subscriber::EnvFilter;
+
+/// Runs the server until a signal ends it.
+///
+/// `say` is given the lines for whoever started it. They may hold a generated password and belong in no log.
+pub async fn run(options: ServeOptions, say: Say<'_>) -> Result<()> {
+    options.check()?;
+    let declared = options.bootstrap.as_deref().map(bootstrap_file::read).transpose()?.unwrap_or_default();
+    let shutdown = Shutdown::on_signals().context("the signals of the system cannot be followed")?;
+    let listener = listen(&options).await?;
+    make_folder(&options.place.data_dir)?;
+    let core = open(&options.place, rules(&options)).await?;
+    start::prepare(&core, &options, &declared, listener.local_addr()?, say).await?;
+    let site = Arc::new(Site {
+        core: core.clone(),
+        outside_url: options.outside_url.clone(),
+        trusted_proxies: options.trusted_proxy.clone(),
+        uuid: setup::server_uuid(&core).await?,
+    });
+    let background = Background::start(&core);
+    serve(listener, Limits::default(), shutdown.clone(), move |request, peer| http::answer(site.clone(), request, peer)).await;
+    background.stop().await;
+    finish(&core, &shutdown).await;
+    Ok(())
+}
+
+async fn listen(options: &ServeOptions) -> Result<TcpListener> {
+    let address = options.listen;
+    TcpListener::bind(address).await.map_err(|error| match error.kind() {
+        std::io::ErrorKind::AddrInUse => {
+            anyhow::anyhow!("another program listens on {address} already: end it, or choose another port with --listen")
+        }
+        _ => anyhow::anyhow!("cannot listen on {address}: {error}"),
+    })
+}
+
+/// Makes the data folder, for its owner alone: the database in it holds the passwords of mirrors.
+fn make_folder(folder: &Path) -> Result<()> {
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(folder).with_context(|| format!("the data folder {} cannot be made", folder.display()))
+}
+
+fn rules(options: &ServeOptions) -> Rules {
+    Rules {
+        offline: options.offline,
+        max_file_size: options.max_file_size.0,
+        open_signup: options.open_signup,
+        restrict_modify: options.restrict_modify.clone(),
+        private_mirrors: options.private_mirrors,
+        page_cache: options.page_cache.0,
+    }
+}
+
+/// Opens database, blobs and the rest at `place`, whose data folder exists, and reads the tree of indexes.
+pub async fn open(place: &Place, rules: Rules) -> Result<Arc<Core>> {
+    let db = Db::open(place.database_url()?.reveal()).await.context("the database cannot be opened")?;
+    let folder = place.blobs_folder();
+    let blobs = Blobs::open_folder(&folder).with_context(|| format!("the folder {} cannot be used", folder.display()))?;
+    let core = Core::new(db, blobs, Upstream::new(Patience::default())?, Clock::System, rules);
+    follow::load(&core).await.map_err(start::plain)?;
+    Ok(core)
+}
+
+/// Lets changes that are under way end, then closes the database. A second signal, or the end of patience, cuts it short.
+pub async fn finish(core: &Core, shutdown: &Shutdown) {
+    core.tasks.close();
+    let orderly = async {
+        core.tasks.wait().await;
+        core.db.close().await;
+    };
+    let in_time = tokio::time::timeout(limits::STOP_TIME_MAX, orderly);
+    match shutdown.now.run_until_cancelled(in_time).await {
+        Some(Ok(())) => tracing::info!("stopped"),
+        Some(Err(_)) => tracing::warn!(tasks = core.tasks.len(), "stopped before all work had ended"),
+        None => {}
+    }
+}
+
+/// Sends the log to standard error; what happened before this call is not logged.
+pub fn begin_log(filter: &str, format: LogFormat) -> Result<()> {
+    let filter = EnvFilter::try_new(filter).context("--log is not a filter")?;
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let begun = match format {
+        LogFormat::Text => log.with_ansi(std::io::stderr().is_terminal()).try_init(),
+        LogFormat::Json => log.json().try_init(),
+    };
+    begun.map_err(|error| anyhow::anyhow!("the log cannot be written: {error}"))
+}

@@ -53,6 +53,8 @@ pub const DISCARD_SILENCE_MAX: Duration = Duration::from_secs(5);
 pub const DISCARD_TIME_MAX: Duration = Duration::from_secs(60);
 /// How long running requests may go on after the first signal to stop. Kubernetes grants as much by default.
 pub const DRAIN_TIME_MAX: Duration = Duration::from_secs(30);
+/// How long `cheeseshop healthcheck` waits for each step of an answer.
+pub const HEALTHCHECK_WAIT: Duration = Duration::from_secs(5);
 /// Bytes of a request's line and headers; more is answered 431. Tokens and cookies fit many times over.
 pub const HEAD_BYTES_MAX: usize = 32 * 1024;
 /// How long a request's line and headers may take, from the first byte; on a new connection, from its opening.
@@ -64,6 +66,8 @@ pub const IDLE_TIME_MAX: Duration = Duration::from_secs(75);
 pub const PATH_BYTES_MAX: usize = 4096;
 /// How long a client may send nothing while its request's body is wanted.
 pub const READ_STALL_MAX: Duration = Duration::from_secs(60);
+/// How long changes under way and the database may take to end after the last request.
+pub const STOP_TIME_MAX: Duration = Duration::from_secs(10);
 /// A rest of a request's body up to this many bytes is read after an early answer without announcing the end of the connection.
 pub const UNREAD_BYTES_KEPT: u64 = 64 * 1024;
 /// How long a client may take nothing of an answer that is being written.
@@ -119,8 +123,12 @@ pub const PASSWORD_BYTES_MAX: usize = 4096;
 pub const PASSWORD_CHECKS_AT_ONCE: usize = 2;
 /// How long a sign-in at `+login` lasts (devpi's ten hours).
 pub const SESSION_LENGTH: Duration = Duration::from_secs(10 * 3600);
+/// How often expired sessions are forgotten. They are refused anyway; this only frees their rows.
+pub const SESSION_PRUNING: Duration = Duration::from_secs(3600);
 /// Bytes of a token's name.
 pub const TOKEN_NAME_BYTES_MAX: usize = 100;
+/// Bytes of a declared token's secret after its prefix: nobody guesses 32 random characters.
+pub const TOKEN_SECRET_BYTES_MIN: usize = 32;
 // Upstream
 
 /// How long one run of `pip` may take while `--upstream auto` looks for an index. A cold interpreter on a slow disk needs seconds.

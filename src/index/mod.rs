@@ -5,6 +5,7 @@
 pub mod access;
 pub mod account;
 pub mod admin;
+pub mod bootstrap;
 pub mod core;
 pub mod credentials;
 pub mod download;
@@ -23,6 +24,7 @@ pub mod publish;
 pub mod record;
 pub mod release;
 pub mod settings;
+pub mod setup;
 pub mod tree;
 
 pub use self::core::{Core, Rules};

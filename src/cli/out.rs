@@ -1,0 +1,33 @@
+//! Standard output and error: the only file that writes to them.
+
+use serde_json::Value;
+use std::io::Write;
+
+/// Writes a line of the result.
+pub fn line(text: &str) {
+    // Not `println!`, which panics when the reader of a pipe has gone; nobody is left to be told.
+    let mut stdout = std::io::stdout();
+    let _ = writeln!(stdout, "{text}").and_then(|()| stdout.flush());
+}
+
+/// Writes JSON for programs.
+pub fn json(value: &Value) {
+    line(&format!("{value:#}"));
+}
+
+/// Writes rows with aligned columns; the last column is left as it is.
+pub fn table(rows: &[Vec<String>]) {
+    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
+    let width = |column: usize| rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..columns).map(width).collect();
+    for row in rows {
+        let cells: Vec<String> = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}")).collect();
+        line(cells.join("  ").trim_end());
+    }
+}
+
+/// Says on standard error, in one line, why the program failed.
+pub fn complain(error: &anyhow::Error) {
+    let text = format!("{error:#}").replace(['\r', '\n'], " ");
+    let _ = writeln!(std::io::stderr(), "cheeseshop: {text}");
+}
