@@ -27,16 +27,16 @@ pub struct Invalid(pub String);
 #[derive(Debug, Clone, Args)]
 pub struct Place {
     /// The folder for everything that has no place of its own; `serve` makes it if it is missing.
-    #[arg(long, env = "CHEESESHOP_DATA_DIR", value_name = "FOLDER", default_value = "cheeseshop-data")]
+    #[arg(long, global = true, env = "CHEESESHOP_DATA_DIR", value_name = "FOLDER", default_value = "cheeseshop-data")]
     pub data_dir: PathBuf,
     /// The database: `sqlite:FILE` or `postgres://user:password@host/name` [default: sqlite:<data-dir>/cheeseshop.db].
-    #[arg(long, env = "CHEESESHOP_DATABASE", value_name = "URL", hide_env_values = true)]
+    #[arg(long, global = true, env = "CHEESESHOP_DATABASE", value_name = "URL", hide_env_values = true)]
     pub database: Option<Secret>,
     /// A file that holds what `--database` would say.
-    #[arg(long, env = "CHEESESHOP_DATABASE_FILE", value_name = "FILE", conflicts_with = "database")]
+    #[arg(long, global = true, env = "CHEESESHOP_DATABASE_FILE", value_name = "FILE", conflicts_with = "database")]
     pub database_file: Option<PathBuf>,
     /// The folder of all files; it may lie on another file system [default: <data-dir>/blobs].
-    #[arg(long, env = "CHEESESHOP_BLOBS", value_name = "FOLDER")]
+    #[arg(long, global = true, env = "CHEESESHOP_BLOBS", value_name = "FOLDER")]
     pub blobs: Option<PathBuf>,
 }
 
@@ -271,4 +271,114 @@ fn parse_network(text: &str) -> Result<IpNet, String> {
 
 fn parse_log_filter(text: &str) -> Result<String, String> {
     text.parse::<tracing_subscriber::EnvFilter>().map(|_| text.to_owned()).map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    #[derive(Debug, Parser)]
+    struct Serve {
+        #[command(flatten)]
+        options: ServeOptions,
+    }
+
+    fn parse(args: &[&str]) -> Result<ServeOptions, String> {
+        let args = std::iter::once("serve").chain(args.iter().copied());
+        let parsed = Serve::try_parse_from(args).map_err(|error| error.to_string())?.options;
+        parsed.check().map_err(|error| error.to_string())?;
+        Ok(parsed)
+    }
+
+    #[test]
+    fn the_defaults_are_usable() {
+        let options = parse(&[]).unwrap();
+        assert_eq!(options.listen, "127.0.0.1:3141".parse().unwrap());
+        assert_eq!(options.max_file_size.0, limits::FILE_BYTES_MAX);
+        assert_eq!(options.page_cache.0, limits::PAGE_CACHE_BYTES);
+        assert_eq!(options.upstream_choice().unwrap(), UpstreamChoice::Auto);
+        assert_eq!(options.place.database_url().unwrap().reveal(), "sqlite:cheeseshop-data/cheeseshop.db");
+        assert_eq!(options.place.blobs_folder(), Path::new("cheeseshop-data/blobs"));
+        assert!(options.root_password().unwrap().is_none() && options.default_index.is_none());
+    }
+
+    #[test]
+    fn what_cannot_be_meant_is_refused_with_the_reason() {
+        for (args, reason) in [
+            (&["--listen", "3141"][..], "IP address and a port"),
+            (&["--listen", "localhost:3141"], "IP address and a port"),
+            (&["--database", "mysql://x"], "--database must be"),
+            (&["--database", "sqlite::memory:"], "--database must be"),
+            (&["--upstream", "ftp://index.example/"], "https://"),
+            (&["--upstream", "index.example"], "--upstream must be"),
+            (&["--default-index", "root"], "user/index"),
+            (&["--outside-url", "packages.example"], "https://packages.example/"),
+            (&["--outside-url", "https://me:secret@packages.example/"], "https://packages.example/"),
+            (&["--trusted-proxy", "10.0.0.0/33"], "network"),
+            (&["--max-file-size", "4GB"], "not a size"),
+            (&["--max-file-size", "0"], "at least one byte"),
+            (&["--restrict-modify", "a/b"], "aren't allowed"),
+            (&["--log", "info,=,"], "invalid"),
+            (&["--log-format", "xml"], "text"),
+            (&["--root-password", "a", "--root-password-file", "b"], "cannot be used with"),
+            (&["--root-password-file", "/no/such/file"], "cannot be read"),
+            (&["--listen", "0.0.0.0:3141", "--root-password", ""], "loopback"),
+        ] {
+            let error = parse(args).unwrap_err();
+            assert!(error.contains(reason), "{args:?}: {error}");
+        }
+        parse(&["--listen", "[::1]:3141", "--root-password", ""]).unwrap();
+    }
+
+    #[test]
+    fn lists_may_be_repeated_or_joined() {
+        let options = parse(&["--trusted-proxy", "10.0.0.0/8,127.0.0.1", "--trusted-proxy", "::1"]).unwrap();
+        let networks: Vec<String> = options.trusted_proxy.iter().map(IpNet::to_string).collect();
+        assert_eq!(networks, ["10.0.0.0/8", "127.0.0.1/32", "::1/128"]);
+        let users = parse(&["--restrict-modify", "alice,bob"]).unwrap().restrict_modify.unwrap();
+        assert_eq!(users.iter().map(UserName::as_str).collect::<Vec<_>>(), ["alice", "bob"]);
+    }
+
+    #[test]
+    fn secrets_come_from_files_without_their_line_end() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("secret");
+        std::fs::write(&file, "https://me:word@index.example/simple\r\n").unwrap();
+        let options = parse(&["--upstream-file", file.to_str().unwrap()]).unwrap();
+        let UpstreamChoice::At(origin) = options.upstream_choice().unwrap() else { panic!("no address") };
+        assert!(origin.with_credentials().contains("me:word"));
+        std::fs::write(&file, "\n").unwrap();
+        assert!(parse(&["--root-password-file", file.to_str().unwrap()]).unwrap_err().contains("is empty"));
+    }
+
+    #[test]
+    fn no_secret_is_shown() {
+        let args = [
+            "--root-password",
+            "sesame",
+            "--upstream",
+            "https://me:sesame@index.example/",
+            "--database",
+            "postgres://me:sesame@db/x",
+        ];
+        let options = parse(&args).unwrap();
+        assert!(!format!("{options:?}").contains("sesame"));
+        for args in [["--upstream", "ftp://me:sesame@x/"], ["--database", "mysql://me:sesame@db/x"]] {
+            let error = parse(&args).unwrap_err();
+            assert!(!error.contains("sesame"), "{error}");
+        }
+    }
+
+    #[test]
+    fn the_file_of_a_database_is_found_again() {
+        for folder in ["data", "/srv/a b", "/srv/50%?", "/srv/ünal"] {
+            let file = Path::new(folder).join("cheeseshop.db");
+            let options = parse(&["--data-dir", folder]).unwrap();
+            assert_eq!(options.place.sqlite_file().unwrap(), Some(file), "{folder}");
+        }
+        let file = |url| parse(&["--database", url]).unwrap().place.sqlite_file().unwrap();
+        assert_eq!(file("sqlite:///srv/x.db?mode=rw"), Some("/srv/x.db".into()));
+        assert_eq!(file("postgres://127.0.0.1/x"), None);
+    }
 }

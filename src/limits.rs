@@ -53,12 +53,12 @@ pub const DISCARD_SILENCE_MAX: Duration = Duration::from_secs(5);
 pub const DISCARD_TIME_MAX: Duration = Duration::from_secs(60);
 /// How long running requests may go on after the first signal to stop. Kubernetes grants as much by default.
 pub const DRAIN_TIME_MAX: Duration = Duration::from_secs(30);
-/// How long `cheeseshop healthcheck` waits for each step of an answer.
-pub const HEALTHCHECK_WAIT: Duration = Duration::from_secs(5);
 /// Bytes of a request's line and headers; more is answered 431. Tokens and cookies fit many times over.
 pub const HEAD_BYTES_MAX: usize = 32 * 1024;
 /// How long a request's line and headers may take, from the first byte; on a new connection, from its opening.
 pub const HEAD_TIME_MAX: Duration = Duration::from_secs(10);
+/// How long `cheeseshop healthcheck` waits for each step of an answer.
+pub const HEALTHCHECK_WAIT: Duration = Duration::from_secs(5);
 /// How long a connection stays open between requests. Longer than the 60 seconds for which proxies commonly keep theirs, so
 /// that the proxy closes first and never writes into a closed connection.
 pub const IDLE_TIME_MAX: Duration = Duration::from_secs(75);

@@ -31,3 +31,18 @@ pub fn complain(error: &anyhow::Error) {
     let text = format!("{error:#}").replace(['\r', '\n'], " ");
     let _ = writeln!(std::io::stderr(), "cheeseshop: {text}");
 }
+
+/// Writes an object as `key  value` lines; what is absent or empty is left out.
+pub fn fields(object: &Value) {
+    let text = |value: &Value| match value {
+        Value::Null => None,
+        Value::String(text) => Some(text.clone()).filter(|text| !text.is_empty()),
+        Value::Array(items) => Some(
+            items.iter().map(|item| item.as_str().map_or_else(|| item.to_string(), str::to_owned)).collect::<Vec<_>>().join(","),
+        )
+        .filter(|text| !text.is_empty()),
+        other => Some(other.to_string()),
+    };
+    let entries = object.as_object().into_iter().flatten();
+    table(&entries.filter_map(|(key, value)| Some(vec![key.clone(), text(value)?])).collect::<Vec<_>>());
+}
