@@ -33,7 +33,12 @@ pub async fn run(options: ServeOptions, say: Say<'_>) -> Result<()> {
     let listener = listen(&options).await?;
     make_folder(&options.place.data_dir)?;
     let core = open(&options.place, rules(&options)).await?;
-    start::prepare(&core, &options, &declared, listener.local_addr()?, say).await?;
+    let prepare = start::prepare(&core, &options, &declared, listener.local_addr()?, say);
+    // A first signal waits for this: a password that is made must be told.
+    match shutdown.now.run_until_cancelled(prepare).await {
+        Some(prepared) => prepared?,
+        None => return Ok(()),
+    }
     let site = Arc::new(Site {
         core: core.clone(),
         outside_url: options.outside_url.clone(),

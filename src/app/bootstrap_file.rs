@@ -131,3 +131,60 @@ fn one_secret(key: &str, text: Option<Secret>, file: Option<PathBuf>, folder: &P
         (None, None) => Ok(None),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refusal(text: &str) -> String {
+        parse(text, Path::new("/no/such/folder")).unwrap_err()
+    }
+
+    #[test]
+    fn mistakes_are_named_by_their_line_and_secrets_are_not_repeated() {
+        for (text, reason) in [
+            ("[users.alice]\nemail = 'a'\npasword = 'sesame'", "line 3: unknown field `pasword`"),
+            ("[users.alice]\npassword = 'sesame", "line 2: "),
+            ("[users.alice]\npassword = 12345678", "line 2: a secret must be text in quotes"),
+            ("\n[user.alice]", "line 2: unknown field `user`"),
+            ("[[tokens]]\nname = 'x'", "missing field `user`"),
+            ("[users.'a/b']", "user a/b: "),
+            ("[indexes.alice]", "index alice: "),
+            ("[indexes.'alice/dev']\ntype = 'pigeonhole'", "index alice/dev: unknown index type 'pigeonhole'"),
+            (
+                "[users.alice]\npassword = 'sesame'\npassword_file = 'x'",
+                "user alice: use 'password' or 'password_file', not both",
+            ),
+            ("[users.alice]\npassword = ''", "user alice: 'password' must not be empty"),
+            ("[users.alice]\npassword_file = 'x'", "the file /no/such/folder/x cannot be read"),
+        ] {
+            let error = refusal(text);
+            assert!(error.contains(reason), "{text}: {error}");
+            assert!(!error.contains("sesame") && !error.contains("12345678"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_tokens_end_is_no_moving_target() {
+        let token = |rest: &str| format!("[[tokens]]\nuser = 'ci'\nname = 'x'\nallow = ['read']\n{rest}");
+        assert!(refusal(&token("secret = 's'\nexpires = '90d'")).contains("must be a date"));
+        assert!(refusal(&token("")).contains("it needs 'secret' or 'secret_file'"));
+        assert!(refusal(&token("secret = 's'").replace("read", "all")).contains("token 'x' of ci: 'all' is not something"));
+        let declared = parse(&token("secret = 's'\nprojects = ['Our.App']"), Path::new("")).unwrap();
+        assert_eq!((declared.tokens[0].expires, declared.tokens[0].scope.projects[0].as_str()), (None, "our-app"));
+    }
+
+    #[test]
+    fn the_example_of_the_manual_is_right() {
+        let page = include_str!("../../docs/configuration.md");
+        let example = page.split_once("```toml\n").unwrap().1.split_once("```").unwrap().0;
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("ci");
+        std::fs::write(&file, "cheeseshop_x\n").unwrap();
+        std::fs::write(folder.path().join("alice.password"), "sesame\n").unwrap();
+        let example = example.replace("/run/secrets/ci", file.to_str().unwrap());
+        let declared = parse(&example, folder.path()).unwrap();
+        assert_eq!((declared.users.len(), declared.indexes.len(), declared.tokens.len()), (2, 2, 1));
+        assert_eq!(declared.users[0].password.as_ref().unwrap().reveal(), "sesame");
+    }
+}

@@ -146,3 +146,239 @@ pub fn plain(error: Error) -> anyhow::Error {
         told => anyhow::anyhow!("{told}"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::app::bootstrap_file;
+    use crate::blobs::Blobs;
+    use crate::both;
+    use crate::clock::Clock;
+    use crate::db::{self, Db, Serial};
+    use crate::index::credentials::Credentials;
+    use crate::index::settings::Principal;
+    use crate::index::{Rules, follow};
+    use crate::upstream::{Patience, Upstream};
+    use clap::Parser;
+    use std::sync::Mutex;
+
+    #[derive(Parser)]
+    struct Serve {
+        #[command(flatten)]
+        options: ServeOptions,
+    }
+
+    /// A process that starts on the database, as often as a test likes.
+    struct Machine {
+        db: Db,
+        folder: tempfile::TempDir,
+    }
+
+    impl Machine {
+        fn new(db: &Db) -> Self {
+            Self { db: db.clone(), folder: tempfile::tempdir().unwrap() }
+        }
+
+        /// Starts with these flags; `--bootstrap` reads what [`Machine::declare`] wrote. Returns the parts and what was said.
+        async fn start(&self, flags: &[&str]) -> Result<(Arc<Core>, String)> {
+            // Without this it would look for the index of the machine that runs the tests.
+            let upstream: &[&str] = if flags.contains(&"--upstream") { &[] } else { &["--upstream", "none"] };
+            let options = Serve::parse_from(["serve"].iter().chain(upstream).chain(flags).copied()).options;
+            let declared = options.bootstrap.as_deref().map(bootstrap_file::read).transpose()?.unwrap_or_default();
+            let blobs = Blobs::open_folder(self.folder.path())?;
+            let upstream = Upstream::new(Patience::default())?;
+            let core = Core::new(self.db.clone(), blobs, upstream, Clock::System, Rules::default());
+            follow::load(&core).await.map_err(plain)?;
+            let said = Mutex::new(String::new());
+            let say = |line: &str| *said.lock().unwrap() += &format!("{line}\n");
+            prepare(&core, &options, &declared, options.listen, &say).await?;
+            Ok((core, said.into_inner().unwrap()))
+        }
+
+        fn declare(&self, text: &str) -> String {
+            let file = self.folder.path().join("bootstrap.toml");
+            std::fs::write(&file, text).unwrap();
+            file.to_str().unwrap().to_owned()
+        }
+
+        async fn last(&self) -> Serial {
+            db::journal::last(&mut self.db.read().await.unwrap()).await.unwrap()
+        }
+    }
+
+    const WITHOUT_UPSTREAM: &str = "none";
+
+    fn mirrored(core: &Core) -> String {
+        let stored = setup::stored_upstream(core).unwrap().unwrap();
+        stored.map_or(WITHOUT_UPSTREAM.into(), |origin| origin.with_credentials())
+    }
+
+    fn default_of(core: &Core) -> Option<String> {
+        core.tree.load().default.as_ref().map(IndexPath::to_string)
+    }
+
+    async fn may_sign_in(core: &Core, user: &str, secret: &str) -> bool {
+        let given = Credentials { user: Some(user.into()), secret: secret.into() };
+        credentials::authenticate(core, &given).await.is_ok()
+    }
+
+    const BOOTSTRAP: &str = r#"
+        [users.alice]
+        password = "sesame"
+        email = "alice@example.org"
+        [users.ci]
+        [indexes."alice/dev"]
+        bases = ["alice/stable", "root/pypi"]
+        acl_read = ["alice", "ci"]
+        [indexes."alice/stable"]
+        volatile = false
+        title = "What we ship"
+        [indexes."alice/mirror"]
+        type = "mirror"
+        mirror_url = "http://me:word@127.0.0.1:9/simple"
+        mirror_cache_expiry = 60
+        [[tokens]]
+        user = "ci"
+        name = "builds"
+        secret = "cheeseshop_0123456789abcdef0123456789abcdef"
+        allow = ["read", "upload"]
+        indexes = ["alice/stable"]
+        projects = ["Our.App"]
+        expires = "2099-01-31"
+    "#;
+
+    both! {
+        async fn the_first_start_makes_everything_and_the_second_nothing(db: Db) {
+            let machine = Machine::new(&db);
+            let (core, said) = machine.start(&[]).await.unwrap();
+            let password = said.split("password of root is ").nth(1).unwrap().split(' ').next().unwrap();
+            assert!(may_sign_in(&core, "root", password).await && !may_sign_in(&core, "root", "").await);
+            let tree = core.tree.load();
+            let main = tree.find("root", "main").unwrap();
+            let order: Vec<String> = main.order.iter().map(|index| index.path.to_string()).collect();
+            assert_eq!(order, ["root/main", "root/pypi"]);
+            assert!(main.order.iter().all(|index| !index.settings.volatile));
+            assert_eq!(main.index.settings.acl_upload, [Principal::User("root".into())]);
+            assert_eq!((mirrored(&core).as_str(), default_of(&core).as_deref()), (WITHOUT_UPSTREAM, Some("root/main")));
+            let uuid = setup::server_uuid(&core).await.unwrap();
+            assert!(uuid.len() == 32 && uuid.bytes().all(|b| b.is_ascii_hexdigit()), "{uuid}");
+
+            let before = machine.last().await;
+            let (core, said) = machine.start(&["--root-password", "other"]).await.unwrap();
+            assert!(!said.contains("password"), "{said}");
+            assert!(may_sign_in(&core, "root", password).await && !may_sign_in(&core, "root", "other").await);
+            assert_eq!(setup::server_uuid(&core).await.unwrap(), uuid);
+            assert_eq!(machine.last().await, before);
+        }
+
+        async fn two_first_starts_at_once_make_one_root(db: Db) {
+            let machine = Machine::new(&db);
+            let (a, b) = tokio::join!(machine.start(&[]), machine.start(&[]));
+            let told = [a.unwrap().1, b.unwrap().1].iter().filter(|said| said.contains("password of root")).count();
+            assert_eq!(told, 1);
+        }
+
+        async fn later_starts_change_what_a_flag_names(db: Db) {
+            let machine = Machine::new(&db);
+            // A private address: the operator's word counts as root's.
+            let url = "http://me:word@127.0.0.1:9/simple/";
+            let (core, said) = machine.start(&["--upstream", url, "--default-index", "none"]).await.unwrap();
+            assert_eq!((mirrored(&core).as_str(), default_of(&core)), (url, None));
+            assert!(core.tree.load().find("root", "pypi").unwrap().index.settings.mirror_private_allowed);
+            assert!(said.contains("http://127.0.0.1:9/simple/ (from --upstream)") && !said.contains("me:word"), "{said}");
+
+            let before = machine.last().await;
+            let same = ["--upstream", "http://me:word@127.0.0.1:9/simple"];
+            assert_eq!(mirrored(&machine.start(&same).await.unwrap().0), url);
+            assert_eq!(machine.last().await, before, "the same address, and no --default-index");
+            let (core, said) = machine.start(&["--upstream", "auto"]).await.unwrap();
+            assert_eq!((mirrored(&core).as_str(), machine.last().await), (url, before));
+            assert!(said.contains("upstream  http://127.0.0.1:9/simple/\n"), "{said}");
+
+            let (core, _) = machine.start(&["--upstream", "none", "--default-index", "root/pypi"]).await.unwrap();
+            assert_eq!((mirrored(&core).as_str(), default_of(&core).as_deref()), (WITHOUT_UPSTREAM, Some("root/pypi")));
+            let error = machine.start(&["--default-index", "root/nowhere"]).await.err().unwrap();
+            assert!(error.to_string().contains("root/nowhere"), "{error}");
+        }
+
+        async fn a_declaration_is_fulfilled_once(db: Db) {
+            let machine = Machine::new(&db);
+            let file = machine.declare(BOOTSTRAP);
+            let flags = ["--bootstrap", &file, "--default-index", "alice/dev"];
+            let (core, _) = machine.start(&flags).await.unwrap();
+            let tree = core.tree.load_full();
+            let order: Vec<String> = tree.find("alice", "dev").unwrap().order.iter().map(|i| i.path.to_string()).collect();
+            assert_eq!(order, ["alice/dev", "alice/stable", "root/pypi"]);
+            assert!(!tree.find("alice", "stable").unwrap().index.settings.volatile);
+            assert_eq!(tree.find("alice", "mirror").unwrap().index.settings.mirror_cache_expiry.as_secs(), 60);
+            assert!(may_sign_in(&core, "alice", "sesame").await && !may_sign_in(&core, "ci", "").await);
+            assert!(may_sign_in(&core, "", "cheeseshop_0123456789abcdef0123456789abcdef").await);
+            assert_eq!(default_of(&core).as_deref(), Some("alice/dev"));
+            let before = machine.last().await;
+            machine.start(&flags).await.unwrap();
+            assert_eq!(machine.last().await, before, "fulfilled already");
+        }
+
+        async fn what_is_declared_wins_and_the_rest_stays(db: Db) {
+            let machine = Machine::new(&db);
+            machine.start(&["--bootstrap", &machine.declare(BOOTSTRAP)]).await.unwrap();
+            let changed = BOOTSTRAP
+                .replace("\"sesame\"", "\"another\"")
+                .replace("alice@example.org", "")
+                .replace("volatile = false", "volatile = true")
+                .replace("title = \"What we ship\"", "")
+                .replace("[\"alice/stable\", \"root/pypi\"]", "[\"root/main\"]")
+                .replace("allow = [\"read\", \"upload\"]", "allow = [\"read\"]");
+            let (core, _) = machine.start(&["--bootstrap", &machine.declare(&changed)]).await.unwrap();
+            assert!(may_sign_in(&core, "alice", "sesame").await && !may_sign_in(&core, "alice", "another").await);
+            let tree = core.tree.load_full();
+            let stable = &tree.find("alice", "stable").unwrap().index.settings;
+            assert!(stable.volatile && stable.stored["title"] == "What we ship");
+            assert_eq!(tree.find("alice", "dev").unwrap().index.bases[0].to_string(), "root/main");
+            let mut c = db.read().await.unwrap();
+            let alice = db::users::by_name(&mut c, "alice").await.unwrap().unwrap();
+            assert_eq!(alice.email, None);
+            let ci = db::users::by_name(&mut c, "ci").await.unwrap().unwrap();
+            let tokens = db::tokens::of_user(&mut c, ci.id).await.unwrap();
+            assert_eq!((tokens.len(), &tokens[0].scope.0["allow"]), (1, &serde_json::json!(["read"])));
+            drop(c);
+            machine.start(&["--bootstrap", &machine.declare("")]).await.unwrap();
+            assert!(may_sign_in(&core, "alice", "sesame").await, "nothing is removed");
+        }
+
+        async fn a_mistake_anywhere_changes_nothing(db: Db) {
+            let machine = Machine::new(&db);
+            for (from, to, reason) in [
+                ("volatile = false", "colour = 1", "index alice/stable: indexconfig got unexpected keyword arguments: colour=1"),
+                ("\"alice/stable\", \"root/pypi\"", "\"alice/gone\"", "index alice/dev: there is no index alice/gone"),
+                ("[indexes.\"alice/dev\"]", "[indexes.\"bob/dev\"]", "index bob/dev: there is no user 'bob'"),
+                ("http://me:word@", "ftp://me:word@", "index alice/mirror: 'mirror_url' option must be a URL."),
+                ("user = \"ci\"", "user = \"carol\"", "token 'builds' of carol: there is no user 'carol'"),
+                ("cheeseshop_", "cheese_", "token 'builds' of ci: its secret must be 'cheeseshop_'"),
+                ("0123456789abcdef\"", "\"", "at least 32"),
+                ("allow = [\"read\", \"upload\"]", "allow = []", "must allow something"),
+                ("\"alice/stable\"]\n        projects", "\"alice/gone\"]\n        projects", "token 'builds' of ci: there is no index alice/gone"),
+            ] {
+                assert!(BOOTSTRAP.contains(from), "{from}");
+                let file = machine.declare(&BOOTSTRAP.replace(from, to));
+                let error = machine.start(&["--bootstrap", &file]).await.err().unwrap().to_string();
+                assert!(error.contains(reason) && !error.contains("word@"), "{error}");
+                assert_eq!(machine.last().await, Serial::NONE, "{to}");
+            }
+            machine.start(&["--bootstrap", &machine.declare(BOOTSTRAP)]).await.unwrap();
+            let file = machine.declare("[indexes.\"alice/dev\"]\ntype = \"mirror\"");
+            let error = machine.start(&["--bootstrap", &file]).await.err().unwrap().to_string();
+            assert!(error.contains("it is a stage and cannot become a mirror"), "{error}");
+            let stolen = BOOTSTRAP.replace("name = \"builds\"", "name = \"other\"");
+            let error = machine.start(&["--bootstrap", &machine.declare(&stolen)]).await.err().unwrap().to_string();
+            assert!(error.contains("already that of another token"), "{error}");
+        }
+
+        async fn the_declared_password_of_root_is_the_first_one(db: Db) {
+            let machine = Machine::new(&db);
+            let file = machine.declare("[users.root]\npassword = \"sesame\"");
+            let (core, said) = machine.start(&["--bootstrap", &file]).await.unwrap();
+            assert!(may_sign_in(&core, "root", "sesame").await && !said.contains("password"), "{said}");
+        }
+    }
+}

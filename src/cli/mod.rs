@@ -14,7 +14,6 @@ use crate::app;
 use crate::config::{Invalid, LogFormat, Place};
 use crate::error::Error;
 use crate::index::{Core, Rules, setup};
-use crate::limits;
 use anyhow::{Result, bail};
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use std::ffi::OsString;
@@ -104,8 +103,8 @@ fn run_command(command: Command) -> Result<()> {
             Command::Healthcheck(_) => Ok(()),
         }
     });
-    // Left to itself the runtime would wait for a stuck file system for ever.
-    runtime.shutdown_timeout(limits::STOP_TIME_MAX);
+    // What was worth waiting for has been waited for; left to itself the runtime would wait for a stuck file system for ever.
+    runtime.shutdown_background();
     done
 }
 
