@@ -241,7 +241,8 @@ pub async fn create_token(
     .await
 }
 
-fn check_token_request(caller: &Caller, owner: &str, name: &str, scope: &Scope) -> Result<()> {
+/// Whether this token may be made by this caller.
+pub(super) fn check_token_request(caller: &Caller, owner: &str, name: &str, scope: &Scope) -> Result<()> {
     if !caller.may_manage_user(owner) {
         return Err(Error::Forbidden(format!("no permission to make tokens for user {owner}")));
     }

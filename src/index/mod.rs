@@ -27,6 +27,7 @@ pub mod publish;
 pub mod record;
 pub mod release;
 pub mod settings;
+pub mod setup;
 pub mod tree;
 
 pub use self::core::{Core, Rules};
