@@ -10,7 +10,6 @@ pub mod core;
 pub mod credentials;
 pub mod download;
 pub mod fetch;
-pub mod first_start;
 pub mod flight;
 pub mod follow;
 pub mod holdings;
