@@ -1,5 +1,7 @@
 //! The program as people start it: what it prints, where, with which status, and what it leaves behind.
 
+#![allow(clippy::unwrap_used, reason = "a test may fail loudly, in its helpers too")]
+
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
