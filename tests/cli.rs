@@ -47,17 +47,18 @@ struct Server {
 
 impl Server {
     fn start(command: &mut Command) -> Self {
-        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        let mut printed = Vec::new();
-        for line in BufReader::new(child.stdout.take().unwrap()).lines() {
-            printed.push(line.unwrap());
-            if printed.last().is_some_and(|line| line.starts_with("  /simple/")) {
-                return Self { child, printed };
+        let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        // From here on it is ended even if an assertion fails.
+        let mut server = Self { child, printed: Vec::new() };
+        for line in BufReader::new(server.child.stdout.take().unwrap()).lines() {
+            server.printed.push(line.unwrap());
+            if server.line("  /simple/").is_some() {
+                return server;
             }
         }
         let mut log = String::new();
-        child.stderr.take().unwrap().read_to_string(&mut log).unwrap();
-        panic!("the server ended at once, having printed {printed:?} and logged {log}");
+        server.child.stderr.take().unwrap().read_to_string(&mut log).unwrap();
+        panic!("the server ended at once, having printed {:?} and logged {log}", server.printed);
     }
 
     fn line(&self, beginning: &str) -> Option<&str> {
