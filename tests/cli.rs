@@ -203,6 +203,7 @@ fn users_indexes_and_tokens_are_administered_while_the_server_runs() {
     assert!(ok(path, &["index", "list", "alice"]).contains("alice/dev  stage  Our own"));
     assert!(ok(path, &["index", "show", "alice/dev"]).contains("acl_upload                    alice,root"));
     assert!(fails(path, &["index", "set", "alice/dev", "colour=red"]).1.contains("colour=red"));
+    assert!(fails(path, &["index", "release-name", "alice/dev", "nothing"]).1.contains("nothing"));
     assert!(fails(path, &["index", "remove", "root/main"]).1.contains("non-volatile"));
 
     let add = ["token", "add", "alice", "--name", "ci", "--allow", "read,upload", "--index", "alice/dev", "--expires", "90d"];
