@@ -1,5 +1,7 @@
 //! The program as people start it: what it prints, where, with which status, and what it leaves behind.
 
+#![allow(clippy::unwrap_used, reason = "a test may fail loudly, in its helpers too")]
+
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
@@ -45,17 +47,18 @@ struct Server {
 
 impl Server {
     fn start(command: &mut Command) -> Self {
-        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        let mut printed = Vec::new();
-        for line in BufReader::new(child.stdout.take().unwrap()).lines() {
-            printed.push(line.unwrap());
-            if printed.last().is_some_and(|line| line.starts_with("  /simple/")) {
-                return Self { child, printed };
+        let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        // From here on it is ended even if an assertion fails.
+        let mut server = Self { child, printed: Vec::new() };
+        for line in BufReader::new(server.child.stdout.take().unwrap()).lines() {
+            server.printed.push(line.unwrap());
+            if server.line("  /simple/").is_some() {
+                return server;
             }
         }
         let mut log = String::new();
-        child.stderr.take().unwrap().read_to_string(&mut log).unwrap();
-        panic!("the server ended at once, having printed {printed:?} and logged {log}");
+        server.child.stderr.take().unwrap().read_to_string(&mut log).unwrap();
+        panic!("the server ended at once, having printed {:?} and logged {log}", server.printed);
     }
 
     fn line(&self, beginning: &str) -> Option<&str> {
@@ -200,6 +203,7 @@ fn users_indexes_and_tokens_are_administered_while_the_server_runs() {
     assert!(ok(path, &["index", "list", "alice"]).contains("alice/dev  stage  Our own"));
     assert!(ok(path, &["index", "show", "alice/dev"]).contains("acl_upload                    alice,root"));
     assert!(fails(path, &["index", "set", "alice/dev", "colour=red"]).1.contains("colour=red"));
+    assert!(fails(path, &["index", "release-name", "alice/dev", "nothing"]).1.contains("nothing"));
     assert!(fails(path, &["index", "remove", "root/main"]).1.contains("non-volatile"));
 
     let add = ["token", "add", "alice", "--name", "ci", "--allow", "read,upload", "--index", "alice/dev", "--expires", "90d"];

@@ -1,6 +1,8 @@
 //! `docs/configuration.md` is complete and current. Its tables are made from the program; `UPDATE_DOCS=1 cargo test --test docs`
 //! writes them anew.
 
+#![allow(clippy::unwrap_used, reason = "a test may fail loudly, in its helpers too")]
+
 use cheeseshop::cli;
 use cheeseshop::index::settings::OPTIONS;
 use std::fmt::Write;

@@ -5,8 +5,9 @@ use crate::config::Place;
 use crate::error::{Error, Result};
 use crate::index::access::Caller;
 use crate::index::settings::{Edit, Kind};
-use crate::index::{Core, admin};
+use crate::index::{Core, admin, release};
 use crate::names::{IndexPath, UserName};
+use crate::pypi::ProjectName;
 use clap::{Args, Subcommand};
 use serde_json::Value;
 use std::sync::Arc;
@@ -58,6 +59,15 @@ enum Action {
         #[arg(long)]
         json: bool,
     },
+    /// Let mirrors answer again for a project whose files are all gone.
+    ReleaseName {
+        /// Where.
+        #[arg(value_name = "USER/INDEX", value_parser = IndexPath::parse)]
+        path: IndexPath,
+        /// The project.
+        #[arg(value_parser = ProjectName::parse)]
+        project: ProjectName,
+    },
     /// Remove an index with all its files; one that is not volatile is refused.
     Remove {
         /// Which.
@@ -90,6 +100,11 @@ async fn act(core: &Arc<Core>, action: Action) -> Result<()> {
         }
         Action::List { user, json } => list(core, user.as_ref(), json),
         Action::Show { path, json } => show(core, &path, json)?,
+        Action::ReleaseName { path, project } => {
+            let index = core.tree.load().at(&path).map(|place| place.index.clone()).ok_or_else(|| Error::no_index(&path))?;
+            release::release_name(core, &caller, &index, &project).await?;
+            out::line(&format!("released the name {project} in {path}"));
+        }
         Action::Remove { path } => {
             admin::delete(core, &caller, &path).await?;
             out::line(&format!("removed index {path}"));
