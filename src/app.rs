@@ -1,195 +1,119 @@
-//! Builds the parts, makes the first start, runs the background tasks, and takes everything down again in order.
+//! Builds the parts of the program, owns its background tasks and ends them in order. Nothing here is a rule.
 
+pub mod background;
 mod bootstrap_file;
+pub mod start;
 
 use crate::blobs::Blobs;
-use crate::cli::line;
 use crate::clock::Clock;
-use crate::config::{DataArgs, DefaultIndex, Secret, ServeArgs, UpstreamChoice};
-use crate::db::settings::Setting;
-use crate::db::{self, Db};
+use crate::config::{LogFormat, Place, ServeOptions};
+use crate::db::Db;
+use crate::http::serve::{Limits, serve};
 use crate::http::shutdown::Shutdown;
-use crate::http::{Site, answer, serve as http_serve};
-use crate::index::credentials::{Credentials, authenticate};
-use crate::index::{Core, Rules, admin, bootstrap, first_start, follow};
+use crate::http::{self, Site};
+use crate::index::{Core, Rules, follow, setup};
 use crate::limits;
-use crate::names::UserName;
-use crate::upstream::discover::{Found, Ourselves, PIPS, discover};
 use crate::upstream::{Patience, Upstream};
-use anyhow::Context;
+use anyhow::{Context, Result};
+use background::Background;
+use start::Say;
+use std::io::IsTerminal;
+use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 use tokio::net::TcpListener;
-use tokio_util::sync::CancellationToken;
+use tracing_subscriber::EnvFilter;
 
-/// Opens database and blobs and reads what is kept in memory. For every command.
-pub async fn open(data: &DataArgs, rules: Rules) -> anyhow::Result<Arc<Core>> {
-    let db = Db::open(&data.database_url()).await.context("opening the database")?;
-    let folder = data.blobs_folder();
-    let blobs = tokio::task::spawn_blocking(move || Blobs::open_folder(&folder)).await?.context("opening the blobs")?;
-    let upstream = Upstream::new(Patience::default())?;
-    let core = Core::new(db, blobs, upstream, Clock::System, rules);
-    follow::load(&core).await?;
+/// Runs the server until a signal ends it.
+///
+/// `say` is given the lines for whoever started it. They may hold a generated password and belong in no log.
+pub async fn run(options: ServeOptions, say: Say<'_>) -> Result<()> {
+    options.check()?;
+    let declared = options.bootstrap.as_deref().map(bootstrap_file::read).transpose()?.unwrap_or_default();
+    let shutdown = Shutdown::on_signals().context("the signals of the system cannot be followed")?;
+    let listener = listen(&options).await?;
+    make_folder(&options.place.data_dir)?;
+    let core = open(&options.place, rules(&options)).await?;
+    let prepare = start::prepare(&core, &options, &declared, listener.local_addr()?, say);
+    // A first signal waits for this: a password that is made must be told.
+    match shutdown.now.run_until_cancelled(prepare).await {
+        Some(prepared) => prepared?,
+        None => return Ok(()),
+    }
+    let site = Arc::new(Site {
+        core: core.clone(),
+        outside_url: options.outside_url.clone(),
+        trusted_proxies: options.trusted_proxy.clone(),
+        uuid: setup::server_uuid(&core).await?,
+    });
+    let background = Background::start(&core);
+    serve(listener, Limits::default(), shutdown.clone(), move |request, peer| http::answer(site.clone(), request, peer)).await;
+    background.stop().await;
+    finish(&core, &shutdown).await;
+    Ok(())
+}
+
+async fn listen(options: &ServeOptions) -> Result<TcpListener> {
+    let address = options.listen;
+    TcpListener::bind(address).await.map_err(|error| match error.kind() {
+        std::io::ErrorKind::AddrInUse => {
+            anyhow::anyhow!("another program listens on {address} already: end it, or choose another port with --listen")
+        }
+        _ => anyhow::anyhow!("cannot listen on {address}: {error}"),
+    })
+}
+
+/// Makes the data folder, for its owner alone: the database in it holds the passwords of mirrors.
+fn make_folder(folder: &Path) -> Result<()> {
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(folder).with_context(|| format!("the data folder {} cannot be made", folder.display()))
+}
+
+fn rules(options: &ServeOptions) -> Rules {
+    Rules {
+        offline: options.offline,
+        max_file_size: options.max_file_size.0,
+        open_signup: options.open_signup,
+        restrict_modify: options.restrict_modify.clone(),
+        private_mirrors: options.private_mirrors,
+        page_cache: options.page_cache.0,
+    }
+}
+
+/// Opens database, blobs and the rest at `place`, whose data folder exists, and reads the tree of indexes.
+pub async fn open(place: &Place, rules: Rules) -> Result<Arc<Core>> {
+    let db = Db::open(place.database_url()?.reveal()).await.context("the database cannot be opened")?;
+    let folder = place.blobs_folder();
+    let blobs = Blobs::open_folder(&folder).with_context(|| format!("the folder {} cannot be used", folder.display()))?;
+    let core = Core::new(db, blobs, Upstream::new(Patience::default())?, Clock::System, rules);
+    follow::load(&core).await.map_err(start::plain)?;
     Ok(core)
 }
 
-/// Runs the server until it is told to stop.
-pub async fn serve(args: ServeArgs) -> anyhow::Result<()> {
-    let declared = args.bootstrap.as_deref().map(bootstrap_file::read).transpose()?;
-    let shutdown = Shutdown::on_signals()?;
-    // Before anything is made on disk: a port that is taken leaves no trace.
-    let listener = TcpListener::bind(args.listen).await.with_context(|| format!("cannot listen on {}", args.listen))?;
-    std::fs::create_dir_all(&args.data.data_dir)
-        .with_context(|| format!("making the data folder {}", args.data.data_dir.display()))?;
-    let core = open(&args.data, rules(&args)).await?;
-    let address = listener.local_addr()?;
-    line(&format!("Cheeseshop {} on http://{address}/", env!("CARGO_PKG_VERSION")));
-    line(&format!("data in {}", std::path::absolute(&args.data.data_dir)?.display()));
-    prepare(&core, &args, &listener).await?;
-    if let Some(declared) = declared {
-        bootstrap::apply(&core, &declared).await.context("the bootstrap file")?;
-    }
-    let site = Arc::new(site(&core, &args).await?);
-    let stop = background(&core);
-    let drain = shutdown.now.clone();
-    http_serve::serve(listener, http_serve::Limits::default(), shutdown, move |request, peer| {
-        answer(site.clone(), request, peer)
-    })
-    .await;
-    take_down(&core, &stop, &drain).await;
-    Ok(())
-}
-
-fn rules(args: &ServeArgs) -> Rules {
-    Rules {
-        offline: args.offline,
-        max_file_size: args.max_file_size.0,
-        open_signup: args.open_signup,
-        restrict_modify: args.restrict_modify.as_ref().map(|names| names.iter().map(|name| name.0.clone()).collect()),
-        private_mirrors: args.private_mirrors,
-        page_cache: args.page_cache.0,
-    }
-}
-
-async fn site(core: &Arc<Core>, args: &ServeArgs) -> anyhow::Result<Site> {
-    let uuid = db::settings::get(&mut core.db.read().await?, Setting::ServerUuid).await?.unwrap_or_default();
-    Ok(Site { core: core.clone(), outside_url: args.outside_url.clone(), trusted_proxies: args.trusted_proxy.clone(), uuid })
-}
-
-/// The first start, and what the settings of a later one change.
-async fn prepare(core: &Arc<Core>, args: &ServeArgs, listener: &TcpListener) -> anyhow::Result<()> {
-    let loopback = listener.local_addr()?.ip().is_loopback();
-    match first_start::is_done(core).await? {
-        false => first(core, args, loopback).await?,
-        true => later(core, args, loopback).await?,
-    }
-    match &args.default_index {
-        Some(DefaultIndex::None) => admin::set_default(core, None).await?,
-        Some(DefaultIndex::Path(path)) if core.tree.load().default.as_ref() != Some(path) => {
-            admin::set_default(core, Some(path.clone())).await?;
-        }
-        Some(DefaultIndex::Path(_)) | None => {}
-    }
-    Ok(())
-}
-
-const EMPTY_PASSWORD: &str = "root has an empty password, which is for servers on a loopback address only: give another by --root-password, \
-                              or with `cheeseshop user passwd root`";
-
-async fn first(core: &Arc<Core>, args: &ServeArgs, loopback: bool) -> anyhow::Result<()> {
-    let given = args.root_password.as_ref().map(|Secret(text)| text.clone());
-    anyhow::ensure!(loopback || given.as_deref() != Some(""), EMPTY_PASSWORD);
-    let upstream = match &args.upstream {
-        UpstreamChoice::Auto => find_upstream(args).await,
-        UpstreamChoice::None => None,
-        UpstreamChoice::Url(origin) => Some(Found { origin: origin.clone(), from: "--upstream" }),
-    };
-    match &upstream {
-        Some(found) => line(&format!("root/pypi mirrors {} (from {})", found.origin.public(), found.from)),
-        None => line("root/pypi has no upstream: start with --upstream URL to name one"),
-    }
-    let password = match &given {
-        Some(password) => password.clone(),
-        None => first_start::new_password()?,
-    };
-    first_start::set_up(core, &password, upstream.map(|found| found.origin.with_credentials())).await?;
-    if given.is_none() {
-        line(&format!("root's password, shown this once: {password}"));
-    }
-    Ok(())
-}
-
-/// On a later start only an upstream that is named replaces the one that is stored; a mirror without any looks again.
-async fn later(core: &Arc<Core>, args: &ServeArgs, loopback: bool) -> anyhow::Result<()> {
-    if !loopback {
-        let empty = Credentials { user: Some(UserName::root().to_string()), secret: String::new() };
-        anyhow::ensure!(authenticate(core, &empty).await.is_err(), EMPTY_PASSWORD);
-    }
-    let mirror = core.tree.load().at(&first_start::mirror_path()?).map(|place| place.index.clone());
-    let Some(mirror) = mirror else { return Ok(()) };
-    let stored = mirror.settings.mirror_url.clone();
-    let wanted = match &args.upstream {
-        UpstreamChoice::Auto if stored.is_some() => stored.clone(),
-        UpstreamChoice::Auto => find_upstream(args).await.map(|found| found.origin.with_credentials()),
-        UpstreamChoice::None => None,
-        UpstreamChoice::Url(origin) => Some(origin.with_credentials()),
-    };
-    match &wanted {
-        Some(url) => line(&format!("root/pypi mirrors {}", crate::index::settings::without_credentials(url))),
-        None => line("root/pypi has no upstream: start with --upstream URL to name one"),
-    }
-    if wanted != stored {
-        first_start::set_upstream(core, wanted).await?;
-    }
-    Ok(())
-}
-
-/// What this machine's own pip installs from, unless that is this server.
-async fn find_upstream(args: &ServeArgs) -> Option<Found> {
-    let ourselves = Ourselves { listen: vec![args.listen], outside: args.outside_url.clone() };
-    discover(&|name| std::env::var(name).ok(), &ourselves, PIPS).await
-}
-
-/// Starts what goes on beside the requests; it ends with the token.
-fn background(core: &Arc<Core>) -> CancellationToken {
-    let stop = CancellationToken::new();
-    let (following, following_stop) = (core.clone(), stop.clone());
-    tokio::spawn(every(limits::JOURNAL_POLL, following_stop, move || {
-        let core = following.clone();
-        async move { follow::catch_up(&core).await.map(drop) }
-    }));
-    let pruning = core.clone();
-    tokio::spawn(every(limits::SESSION_PRUNING, stop.clone(), move || {
-        let core = pruning.clone();
-        async move {
-            let mut c = core.db.begin().await?;
-            db::sessions::prune(&mut c, core.clock.now()).await?;
-            Ok(c.commit().await?)
-        }
-    }));
-    stop
-}
-
-/// Does `work` again and again until it is stopped. What fails is tried again the next time.
-async fn every<F, Fut>(pause: Duration, stop: CancellationToken, work: F)
-where
-    F: Fn() -> Fut,
-    Fut: Future<Output = crate::error::Result<()>>,
-{
-    while stop.run_until_cancelled(tokio::time::sleep(pause)).await.is_some() {
-        if let Err(error) = work().await {
-            tracing::warn!(%error, "background work failed; it is tried again");
-        }
-    }
-}
-
-/// After the last request: lets acknowledged and shared work finish, then closes the database. A second signal cuts it short.
-async fn take_down(core: &Core, stop: &CancellationToken, now: &CancellationToken) {
-    stop.cancel();
+/// Lets changes that are under way end, then closes the database. A second signal, or the end of patience, cuts it short.
+pub async fn finish(core: &Core, shutdown: &Shutdown) {
     core.tasks.close();
-    let finished = async {
-        let _ = tokio::time::timeout(limits::DRAIN_TIME_MAX, core.tasks.wait()).await;
+    let orderly = async {
+        core.tasks.wait().await;
         core.db.close().await;
     };
-    now.run_until_cancelled(finished).await;
+    let in_time = tokio::time::timeout(limits::STOP_TIME_MAX, orderly);
+    match shutdown.now.run_until_cancelled(in_time).await {
+        Some(Ok(())) => tracing::info!("stopped"),
+        Some(Err(_)) => tracing::warn!(tasks = core.tasks.len(), "stopped before all work had ended"),
+        None => {}
+    }
+}
+
+/// Sends the log to standard error; what happened before this call is not logged.
+pub fn begin_log(filter: &str, format: LogFormat) -> Result<()> {
+    let filter = EnvFilter::try_new(filter).context("--log is not a filter")?;
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let begun = match format {
+        LogFormat::Text => log.with_ansi(std::io::stderr().is_terminal()).try_init(),
+        LogFormat::Json => log.json().try_init(),
+    };
+    begun.map_err(|error| anyhow::anyhow!("the log cannot be written: {error}"))
 }

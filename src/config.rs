@@ -1,264 +1,384 @@
-//! Every setting of the server: its flag, its environment variable, its default and its meaning. The doc comment of a field is
-//! what `--help` prints; `docs/configuration.md` repeats it, and a test compares the two.
+//! Every setting: its flag, environment variable, default and meaning. The comments on the fields are the manual: `--help`
+//! and `docs/configuration.md` show them.
 //!
-//! Indexes, users and tokens are no settings: they live in the database.
+//! Each flag is also the variable `CHEESESHOP_<FLAG>`. An empty variable counts as unset. Nothing is read or made here but
+//! the files that hold secrets; what contradicts itself is refused before anything exists.
 
+pub mod units;
+
+use crate::limits;
 use crate::names::{IndexPath, UserName};
-use clap::Args;
+use crate::secret::Secret;
+use crate::upstream::Origin;
+use clap::builder::BoolishValueParser;
+use clap::{Args, ValueEnum};
 use ipnet::IpNet;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use units::{parse_size, show_size};
 use url::Url;
 
-/// Where the data are: for every command.
+/// A setting that cannot be used. The program ends with status 2 and has made nothing.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Invalid(pub String);
+
+/// Where the data lie: what every command needs to know.
 #[derive(Debug, Clone, Args)]
-pub struct DataArgs {
-    /// Folder for everything that is kept: the database and the blobs, unless they are elsewhere
-    #[arg(long, env = "CHEESESHOP_DATA_DIR", default_value = "./cheeseshop-data", value_name = "FOLDER")]
+pub struct Place {
+    /// The folder for everything that has no place of its own; `serve` makes it if it is missing.
+    #[arg(long, global = true, env = "CHEESESHOP_DATA_DIR", value_name = "FOLDER", default_value = "cheeseshop-data")]
     pub data_dir: PathBuf,
-
-    /// Database: sqlite:PATH or postgres://… (default: cheeseshop.db in the data folder)
-    #[arg(long, env = "CHEESESHOP_DATABASE", hide_env_values = true, value_name = "URL")]
-    pub database: Option<String>,
-
-    /// Folder for the files' bytes, also on another file system (default: blobs in the data folder)
-    #[arg(long, env = "CHEESESHOP_BLOBS", value_name = "FOLDER")]
+    /// The database: `sqlite:FILE` or `postgres://user:password@host/name` [default: sqlite:<data-dir>/cheeseshop.db].
+    #[arg(long, global = true, env = "CHEESESHOP_DATABASE", value_name = "URL", hide_env_values = true)]
+    pub database: Option<Secret>,
+    /// A file that holds what `--database` would say.
+    #[arg(long, global = true, env = "CHEESESHOP_DATABASE_FILE", value_name = "FILE", conflicts_with = "database")]
+    pub database_file: Option<PathBuf>,
+    /// The folder of all files; it may lie on another file system [default: <data-dir>/blobs].
+    #[arg(long, global = true, env = "CHEESESHOP_BLOBS", value_name = "FOLDER")]
     pub blobs: Option<PathBuf>,
+}
 
-    /// How log lines are written to standard error: text or json
-    #[arg(long, env = "CHEESESHOP_LOG_FORMAT", default_value = "text", value_name = "FORMAT")]
+/// What `serve` can be told.
+#[derive(Debug, Clone, Args)]
+pub struct ServeOptions {
+    #[command(flatten)]
+    #[allow(missing_docs, reason = "a comment here would become the text of --help")]
+    pub place: Place,
+    /// The IP address and port to listen on; `0.0.0.0:3141` or `[::]:3141` for everybody, port 0 for any that is free.
+    #[arg(long, env = "CHEESESHOP_LISTEN", value_name = "ADDRESS:PORT", default_value = "127.0.0.1:3141", value_parser = parse_listen)]
+    pub listen: SocketAddr,
+    /// The index that `root/pypi` mirrors: an address, `none`, or `auto`: the one that this machine's own pip installs from.
+    /// An address or `none` replaces what is stored; `auto` is for a mirror that has no address yet.
+    #[arg(long, env = "CHEESESHOP_UPSTREAM", value_name = "URL", default_value = "auto", hide_env_values = true)]
+    pub upstream: Secret,
+    /// A file that holds what `--upstream` would say; for an address with a password.
+    #[arg(long, env = "CHEESESHOP_UPSTREAM_FILE", value_name = "FILE", conflicts_with = "upstream")]
+    pub upstream_file: Option<PathBuf>,
+    /// Ask no other server; serve what is kept.
+    #[arg(long, env = "CHEESESHOP_OFFLINE", value_parser = BoolishValueParser::new())]
+    pub offline: bool,
+    /// The password of `root`, taken at the first start only; without one it is generated and printed. An empty one, which
+    /// only the flag can give, is for trying out on a loopback address.
+    #[arg(long, env = "CHEESESHOP_ROOT_PASSWORD", value_name = "PASSWORD", hide_env_values = true)]
+    pub root_password: Option<Secret>,
+    /// A file that holds the password of `root`.
+    #[arg(long, env = "CHEESESHOP_ROOT_PASSWORD_FILE", value_name = "FILE", conflicts_with = "root_password")]
+    pub root_password_file: Option<PathBuf>,
+    /// The index that `/simple/` and `/legacy/` stand for, or `none` [default: what is stored; root/main at the first start].
+    #[arg(long, env = "CHEESESHOP_DEFAULT_INDEX", value_name = "USER/INDEX")]
+    pub default_index: Option<DefaultIndex>,
+    /// A TOML file with users, indexes and tokens that are to exist; applied at every start.
+    #[arg(long, env = "CHEESESHOP_BOOTSTRAP", value_name = "FILE")]
+    pub bootstrap: Option<PathBuf>,
+    /// The address by which people reach this server, if a proxy stands before it and does not tell.
+    #[arg(long, env = "CHEESESHOP_OUTSIDE_URL", value_name = "URL", value_parser = parse_outside_url)]
+    pub outside_url: Option<Url>,
+    /// Networks of proxies whose forwarding headers are believed; may be repeated, or separated by commas.
+    #[arg(long, env = "CHEESESHOP_TRUSTED_PROXY", value_name = "CIDR", value_delimiter = ',', value_parser = parse_network)]
+    pub trusted_proxy: Vec<IpNet>,
+    /// The largest file that may be uploaded or mirrored.
+    #[arg(long, env = "CHEESESHOP_MAX_FILE_SIZE", value_name = "SIZE", default_value_t = Size(limits::FILE_BYTES_MAX))]
+    pub max_file_size: Size,
+    /// Memory for finished pages.
+    #[arg(long, env = "CHEESESHOP_PAGE_CACHE", value_name = "SIZE", default_value_t = Size(limits::PAGE_CACHE_BYTES))]
+    pub page_cache: Size,
+    /// Let anybody make a user.
+    #[arg(long, env = "CHEESESHOP_OPEN_SIGNUP", value_parser = BoolishValueParser::new())]
+    pub open_signup: bool,
+    /// Only root and these users may make and change users and indexes; separated by commas.
+    #[arg(long, env = "CHEESESHOP_RESTRICT_MODIFY", value_name = "USERS", value_delimiter = ',', value_parser = UserName::parse)]
+    pub restrict_modify: Option<Vec<UserName>>,
+    /// Let users other than root point mirrors at private addresses.
+    #[arg(long, env = "CHEESESHOP_PRIVATE_MIRRORS", value_parser = BoolishValueParser::new())]
+    pub private_mirrors: bool,
+    /// How the log on standard error is written.
+    #[arg(long, env = "CHEESESHOP_LOG_FORMAT", value_name = "FORMAT", default_value = "text")]
     pub log_format: LogFormat,
-
-    /// What is logged: error, warn, info, debug, trace, or a filter such as cheeseshop=debug,sqlx=warn
-    #[arg(long, env = "CHEESESHOP_LOG", default_value = "info", value_name = "FILTER")]
+    /// What is logged: a level (`error`, `warn`, `info`, `debug`, `trace`), or levels by module as in `info,cheeseshop=debug`.
+    #[arg(long, env = "CHEESESHOP_LOG", value_name = "FILTER", default_value = "info,sqlx=warn", value_parser = parse_log_filter)]
     pub log: String,
 }
 
-/// How log lines are written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+/// How the log is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum LogFormat {
-    /// For people.
+    /// Lines for people.
     Text,
     /// One JSON object a line.
     Json,
 }
 
-/// The settings of `cheeseshop serve`.
-#[derive(Debug, Clone, Args)]
-pub struct ServeArgs {
-    /// Where the data are.
-    #[command(flatten)]
-    pub data: DataArgs,
-
-    /// Address and port to listen on
-    #[arg(long, env = "CHEESESHOP_LISTEN", default_value = "127.0.0.1:3141", value_name = "ADDRESS:PORT")]
-    pub listen: SocketAddr,
-
-    /// Index that root/pypi mirrors: auto (what this machine's own pip installs from, looked up at the first start), none, or a
-    /// URL, which may carry user:password@ and replaces an earlier one
-    #[arg(long, env = "CHEESESHOP_UPSTREAM", hide_env_values = true, default_value = "auto", value_name = "auto|none|URL")]
-    pub upstream: UpstreamChoice,
-
-    /// Ask no upstream; serve what is kept
-    #[arg(long, env = "CHEESESHOP_OFFLINE")]
-    pub offline: bool,
-
-    /// Password of root at the first start (default: a random one, printed once); an empty one only while listening on a
-    /// loopback address
-    #[arg(
-        long,
-        env = "CHEESESHOP_ROOT_PASSWORD",
-        hide_env_values = true,
-        value_name = "PASSWORD",
-        conflicts_with = "root_password_file"
-    )]
-    pub root_password: Option<Secret>,
-
-    /// File that holds the password of root at the first start
-    #[arg(long, env = "CHEESESHOP_ROOT_PASSWORD_FILE", value_name = "FILE")]
-    pub root_password_file: Option<PathBuf>,
-
-    /// Index behind /simple/ and /legacy/: user/index or none (default: root/main at the first start, then as it was)
-    #[arg(long, env = "CHEESESHOP_DEFAULT_INDEX", value_name = "USER/INDEX|none")]
-    pub default_index: Option<DefaultIndex>,
-
-    /// TOML file of users, indexes and tokens that are made or adjusted at every start
-    #[arg(long, env = "CHEESESHOP_BOOTSTRAP", value_name = "FILE")]
-    pub bootstrap: Option<PathBuf>,
-
-    /// Address at which people reach this server, for absolute links in JSON answers (default: what their requests say)
-    #[arg(long, env = "CHEESESHOP_OUTSIDE_URL", value_name = "URL")]
-    pub outside_url: Option<Url>,
-
-    /// Proxies whose X-Forwarded-* and X-Outside-Url headers are believed; may be repeated
-    #[arg(long, env = "CHEESESHOP_TRUSTED_PROXY", value_delimiter = ',', value_name = "CIDR")]
-    pub trusted_proxy: Vec<IpNet>,
-
-    /// Largest file that may be uploaded, or fetched by a mirror
-    #[arg(long, env = "CHEESESHOP_MAX_FILE_SIZE", default_value = "4GiB", value_name = "SIZE")]
-    pub max_file_size: Size,
-
-    /// Memory for rendered pages
-    #[arg(long, env = "CHEESESHOP_PAGE_CACHE", default_value = "64MiB", value_name = "SIZE")]
-    pub page_cache: Size,
-
-    /// Let anybody make a user
-    #[arg(long, env = "CHEESESHOP_OPEN_SIGNUP")]
-    pub open_signup: bool,
-
-    /// Only these users may make and change users and indexes
-    #[arg(long, env = "CHEESESHOP_RESTRICT_MODIFY", value_delimiter = ',', value_name = "USER")]
-    pub restrict_modify: Option<Vec<Modifier>>,
-
-    /// Let users other than root point mirrors at private addresses
-    #[arg(long, env = "CHEESESHOP_PRIVATE_MIRRORS")]
-    pub private_mirrors: bool,
-}
-
-/// A number of bytes: digits, and B, KiB, MiB, GiB or TiB behind them.
+/// Bytes, written as `64MiB`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Size(pub u64);
 
 impl std::str::FromStr for Size {
     type Err = String;
     fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = || format!("'{text}' is not a size: write it like 500MiB, 4GiB or 1048576");
-        let text = text.trim();
-        let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
-        let number: u64 = text[..digits].parse().map_err(|_| wrong())?;
-        let shift = match text[digits..].trim() {
-            "" | "B" => 0,
-            "KiB" => 10,
-            "MiB" => 20,
-            "GiB" => 30,
-            "TiB" => 40,
-            _ => return Err(wrong()),
-        };
-        number.checked_mul(1 << shift).map(Size).ok_or_else(wrong)
+        parse_size(text).map(Self)
     }
 }
 
-/// Text that no debug output shows.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret(pub String);
-
-impl std::fmt::Debug for Secret {
+impl std::fmt::Display for Size {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("***")
+        f.write_str(&show_size(self.0))
     }
 }
 
-impl std::str::FromStr for Secret {
-    type Err = std::convert::Infallible;
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Ok(Self(text.into()))
-    }
-}
-
-/// What `root/pypi` mirrors.
-#[derive(Debug, Clone)]
-pub enum UpstreamChoice {
-    /// What pip on this machine installs from.
-    Auto,
-    /// Nothing.
-    None,
-    /// This index.
-    Url(crate::upstream::Origin),
-}
-
-impl std::str::FromStr for UpstreamChoice {
-    type Err = String;
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text {
-            "auto" => Ok(Self::Auto),
-            "none" => Ok(Self::None),
-            url => crate::upstream::Origin::parse(url).map(Self::Url).map_err(|e| format!("{e}; or say auto or none")),
-        }
-    }
-}
-
-/// What `/simple/` stands for.
+/// What `/simple/` is to stand for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DefaultIndex {
     /// Nothing.
     None,
     /// This index.
-    Path(IndexPath),
+    At(IndexPath),
 }
 
 impl std::str::FromStr for DefaultIndex {
-    type Err = String;
-    fn from_str(text: &str) -> Result<Self, String> {
+    type Err = crate::names::InvalidName;
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
         match text {
             "none" => Ok(Self::None),
-            path => IndexPath::parse(path).map(Self::Path).map_err(|e| e.to_string()),
+            path => IndexPath::parse(path).map(Self::At),
         }
     }
 }
 
-/// A user whom `--restrict-modify` names.
+/// What `--upstream` says.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Modifier(pub UserName);
-
-impl std::str::FromStr for Modifier {
-    type Err = String;
-    fn from_str(text: &str) -> Result<Self, String> {
-        UserName::parse(text.trim()).map(Self).map_err(|e| e.to_string())
-    }
+pub enum UpstreamChoice {
+    /// Look for it.
+    Auto,
+    /// Mirror nothing.
+    None,
+    /// This one.
+    At(Origin),
 }
 
-impl DataArgs {
-    /// The database's address, for the driver.
-    pub fn database_url(&self) -> String {
-        match &self.database {
-            Some(url) => url.clone(),
-            None => format!("sqlite:{}", self.data_dir.join("cheeseshop.db").display()),
+impl Place {
+    /// The database's URL, as `db::Db::open` takes it.
+    pub fn database_url(&self) -> Result<Secret, Invalid> {
+        let given = match (&self.database, &self.database_file) {
+            (Some(url), _) => url.clone(),
+            (None, Some(file)) => read_secret(file)?,
+            (None, None) => return Ok(sqlite_url(&self.data_dir.join("cheeseshop.db"))),
+        };
+        let url = given.reveal();
+        let sqlite = url.strip_prefix("sqlite:").is_some_and(|file| !file.is_empty() && !file.contains(":memory:"));
+        match sqlite || url.starts_with("postgres://") || url.starts_with("postgresql://") {
+            true => Ok(given),
+            false => Err(Invalid("--database must be sqlite:FILE or postgres://user:password@host/name".into())),
         }
     }
 
-    /// The blobs' folder.
+    /// The database's file, if it is SQLite's.
+    pub fn sqlite_file(&self) -> Result<Option<PathBuf>, Invalid> {
+        let url = self.database_url()?;
+        let file = url.reveal().strip_prefix("sqlite:").map(|rest| rest.split_once('?').map_or(rest, |(file, _)| file));
+        Ok(file.map(|file| {
+            let file = file.strip_prefix("//").unwrap_or(file);
+            PathBuf::from(percent_encoding::percent_decode_str(file).decode_utf8_lossy().as_ref())
+        }))
+    }
+
+    /// The folder of all files.
     pub fn blobs_folder(&self) -> PathBuf {
         self.blobs.clone().unwrap_or_else(|| self.data_dir.join("blobs"))
     }
+}
 
-    /// Whether the address is of a kind that there is a driver for.
-    pub fn check(&self) -> Result<(), String> {
-        match &self.database {
-            Some(url) if !["sqlite:", "postgres://", "postgresql://"].iter().any(|kind| url.starts_with(kind)) => {
-                Err("--database must be sqlite:PATH or postgres://…".into())
-            }
-            _ => Ok(()),
+/// The database driver decodes `%` and takes `?` for the beginning of options, so both are escaped.
+fn sqlite_url(file: &Path) -> Secret {
+    let path = file.to_string_lossy().replace('%', "%25").replace('?', "%3F");
+    format!("sqlite:{path}").into()
+}
+
+impl ServeOptions {
+    /// Refuses what would contradict itself. Makes nothing.
+    pub fn check(&self) -> Result<(), Invalid> {
+        self.place.database_url()?;
+        self.upstream_choice()?;
+        if self.max_file_size.0 == 0 {
+            return Err(Invalid("--max-file-size must be at least one byte".into()));
+        }
+        let password = self.root_password()?;
+        if password.is_some_and(|password| password.reveal().is_empty()) && !self.listen.ip().is_loopback() {
+            return Err(Invalid(format!(
+                "an empty --root-password is only for a loopback address, and --listen {} is none: give root a password",
+                self.listen
+            )));
+        }
+        Ok(())
+    }
+
+    /// The password for `root`, if one was given.
+    pub fn root_password(&self) -> Result<Option<Secret>, Invalid> {
+        let password = match &self.root_password_file {
+            Some(file) => Some(read_secret(file)?),
+            None => self.root_password.clone(),
+        };
+        match password.as_ref().is_some_and(|password| password.reveal().len() > limits::PASSWORD_BYTES_MAX) {
+            true => Err(Invalid(format!("root's password has more than {} bytes", limits::PASSWORD_BYTES_MAX))),
+            false => Ok(password),
+        }
+    }
+
+    /// What is to be mirrored.
+    pub fn upstream_choice(&self) -> Result<UpstreamChoice, Invalid> {
+        let given = match &self.upstream_file {
+            Some(file) => read_secret(file)?,
+            None => self.upstream.clone(),
+        };
+        match given.reveal() {
+            "auto" => Ok(UpstreamChoice::Auto),
+            "none" => Ok(UpstreamChoice::None),
+            address => match Origin::parse(address) {
+                Ok(origin) => Ok(UpstreamChoice::At(origin)),
+                Err(error) => Err(Invalid(format!("--upstream must be auto, none or an address: {error}"))),
+            },
         }
     }
 }
 
-/// Takes variables that are set to nothing out of `environment`: an empty variable counts as not set. Compose files and CI
-/// systems set them so.
-pub fn empty_variables(environment: impl Iterator<Item = (std::ffi::OsString, std::ffi::OsString)>) -> Vec<std::ffi::OsString> {
-    let ours = |name: &std::ffi::OsString| name.to_string_lossy().starts_with("CHEESESHOP_");
-    environment.filter(|(name, value)| ours(name) && value.is_empty()).map(|(name, _)| name).collect()
+/// Reads a file that holds one secret; line ends after it do not belong to it.
+pub fn read_secret(file: &Path) -> Result<Secret, Invalid> {
+    let text =
+        std::fs::read_to_string(file).map_err(|error| Invalid(format!("the file {} cannot be read: {error}", file.display())))?;
+    match text.trim_end_matches(['\r', '\n']) {
+        "" => Err(Invalid(format!("the file {} is empty; it should hold a secret", file.display()))),
+        secret => Ok(secret.into()),
+    }
+}
+
+/// Reads an address and a port.
+pub fn parse_listen(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| "write an IP address and a port, such as 127.0.0.1:3141, 0.0.0.0:3141 or [::]:3141".into())
+}
+
+fn parse_outside_url(text: &str) -> Result<Url, String> {
+    let url = Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
+    let plain =
+        |url: &Url| url.username().is_empty() && url.password().is_none() && url.query().is_none() && url.fragment().is_none();
+    url.filter(plain).ok_or_else(|| "write an address such as https://packages.example/".into())
+}
+
+fn parse_network(text: &str) -> Result<IpNet, String> {
+    let one = || text.parse().ok().map(|ip: std::net::IpAddr| IpNet::from(ip));
+    text.parse().ok().or_else(one).ok_or_else(|| "write a network or an address, such as 10.0.0.0/8 or 10.1.2.3".into())
+}
+
+fn parse_log_filter(text: &str) -> Result<String, String> {
+    text.parse::<tracing_subscriber::EnvFilter>().map(|_| text.to_owned()).map_err(|error| error.to_string())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use clap::Parser;
+
+    #[derive(Debug, Parser)]
+    struct Serve {
+        #[command(flatten)]
+        options: ServeOptions,
+    }
+
+    fn parse(args: &[&str]) -> Result<ServeOptions, String> {
+        let args = std::iter::once("serve").chain(args.iter().copied());
+        let parsed = Serve::try_parse_from(args).map_err(|error| error.to_string())?.options;
+        parsed.check().map_err(|error| error.to_string())?;
+        Ok(parsed)
+    }
 
     #[test]
-    fn sizes() {
-        for (text, bytes) in
-            [("0", 0), ("17", 17), ("17B", 17), ("256KiB", 256 << 10), ("64 MiB", 64 << 20), ("4GiB", 4 << 30), ("1TiB", 1 << 40)]
-        {
-            assert_eq!(text.parse::<Size>(), Ok(Size(bytes)), "{text}");
+    fn the_defaults_are_usable() {
+        let options = parse(&[]).unwrap();
+        assert_eq!(options.listen, "127.0.0.1:3141".parse().unwrap());
+        assert_eq!(options.max_file_size.0, limits::FILE_BYTES_MAX);
+        assert_eq!(options.page_cache.0, limits::PAGE_CACHE_BYTES);
+        assert_eq!(options.upstream_choice().unwrap(), UpstreamChoice::Auto);
+        assert_eq!(options.place.database_url().unwrap().reveal(), "sqlite:cheeseshop-data/cheeseshop.db");
+        assert_eq!(options.place.blobs_folder(), Path::new("cheeseshop-data/blobs"));
+        assert!(options.root_password().unwrap().is_none() && options.default_index.is_none());
+    }
+
+    #[test]
+    fn what_cannot_be_meant_is_refused_with_the_reason() {
+        for (args, reason) in [
+            (&["--listen", "3141"][..], "IP address and a port"),
+            (&["--listen", "localhost:3141"], "IP address and a port"),
+            (&["--database", "mysql://x"], "--database must be"),
+            (&["--database", "sqlite::memory:"], "--database must be"),
+            (&["--upstream", "ftp://index.example/"], "https://"),
+            (&["--upstream", "index.example"], "--upstream must be"),
+            (&["--default-index", "root"], "user/index"),
+            (&["--outside-url", "packages.example"], "https://packages.example/"),
+            (&["--outside-url", "https://me:secret@packages.example/"], "https://packages.example/"),
+            (&["--trusted-proxy", "10.0.0.0/33"], "network"),
+            (&["--max-file-size", "4GB"], "not a size"),
+            (&["--max-file-size", "0"], "at least one byte"),
+            (&["--restrict-modify", "a/b"], "aren't allowed"),
+            (&["--log", "info,=,"], "invalid"),
+            (&["--log-format", "xml"], "text"),
+            (&["--root-password", "a", "--root-password-file", "b"], "cannot be used with"),
+            (&["--root-password-file", "/no/such/file"], "cannot be read"),
+            (&["--listen", "0.0.0.0:3141", "--root-password", ""], "loopback"),
+        ] {
+            let error = parse(args).unwrap_err();
+            assert!(error.contains(reason), "{args:?}: {error}");
         }
-        for text in ["", "MiB", "1MB", "-1", "1.5GiB", "99999999999999999999", "99999999TiB", "1 2"] {
-            assert!(text.parse::<Size>().unwrap_err().contains("500MiB"), "{text}");
+        parse(&["--listen", "[::1]:3141", "--root-password", ""]).unwrap();
+    }
+
+    #[test]
+    fn lists_may_be_repeated_or_joined() {
+        let options = parse(&["--trusted-proxy", "10.0.0.0/8,127.0.0.1", "--trusted-proxy", "::1"]).unwrap();
+        let networks: Vec<String> = options.trusted_proxy.iter().map(IpNet::to_string).collect();
+        assert_eq!(networks, ["10.0.0.0/8", "127.0.0.1/32", "::1/128"]);
+        let users = parse(&["--restrict-modify", "alice,bob"]).unwrap().restrict_modify.unwrap();
+        assert_eq!(users.iter().map(UserName::as_str).collect::<Vec<_>>(), ["alice", "bob"]);
+    }
+
+    #[test]
+    fn secrets_come_from_files_without_their_line_end() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("secret");
+        std::fs::write(&file, "https://me:word@index.example/simple\r\n").unwrap();
+        let options = parse(&["--upstream-file", file.to_str().unwrap()]).unwrap();
+        let UpstreamChoice::At(origin) = options.upstream_choice().unwrap() else { panic!("no address") };
+        assert!(origin.with_credentials().contains("me:word"));
+        std::fs::write(&file, "\n").unwrap();
+        assert!(parse(&["--root-password-file", file.to_str().unwrap()]).unwrap_err().contains("is empty"));
+    }
+
+    #[test]
+    fn no_secret_is_shown() {
+        let args = [
+            "--root-password",
+            "sesame",
+            "--upstream",
+            "https://me:sesame@index.example/",
+            "--database",
+            "postgres://me:sesame@db/x",
+        ];
+        let options = parse(&args).unwrap();
+        assert!(!format!("{options:?}").contains("sesame"));
+        for args in [["--upstream", "ftp://me:sesame@x/"], ["--database", "mysql://me:sesame@db/x"]] {
+            let error = parse(&args).unwrap_err();
+            assert!(!error.contains("sesame"), "{error}");
         }
     }
 
     #[test]
-    fn secrets_are_not_shown() {
-        assert_eq!(format!("{:?}", Secret("hunter2".into())), "***");
-        let upstream: UpstreamChoice = "https://me:hunter2@index.example/simple/".parse().unwrap();
-        assert!(!format!("{upstream:?}").contains("hunter2"));
+    fn the_file_of_a_database_is_found_again() {
+        for folder in ["data", "/srv/a b", "/srv/50%?", "/srv/ünal"] {
+            let file = Path::new(folder).join("cheeseshop.db");
+            let options = parse(&["--data-dir", folder]).unwrap();
+            assert_eq!(options.place.sqlite_file().unwrap(), Some(file), "{folder}");
+        }
+        let file = |url| parse(&["--database", url]).unwrap().place.sqlite_file().unwrap();
+        assert_eq!(file("sqlite:///srv/x.db?mode=rw"), Some("/srv/x.db".into()));
+        assert_eq!(file("postgres://127.0.0.1/x"), None);
     }
 }

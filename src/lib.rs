@@ -29,5 +29,6 @@ pub mod index;
 pub mod limits;
 pub mod names;
 pub mod pypi;
+pub mod secret;
 pub mod upstream;
 pub mod urls;

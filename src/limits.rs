@@ -57,6 +57,8 @@ pub const DRAIN_TIME_MAX: Duration = Duration::from_secs(30);
 pub const HEAD_BYTES_MAX: usize = 32 * 1024;
 /// How long a request's line and headers may take, from the first byte; on a new connection, from its opening.
 pub const HEAD_TIME_MAX: Duration = Duration::from_secs(10);
+/// How long `cheeseshop healthcheck` waits for each step of an answer.
+pub const HEALTHCHECK_WAIT: Duration = Duration::from_secs(5);
 /// How long a connection stays open between requests. Longer than the 60 seconds for which proxies commonly keep theirs, so
 /// that the proxy closes first and never writes into a closed connection.
 pub const IDLE_TIME_MAX: Duration = Duration::from_secs(75);
@@ -66,6 +68,8 @@ pub const JSON_BODY_BYTES_MAX: usize = MIB;
 pub const PATH_BYTES_MAX: usize = 4096;
 /// How long a client may send nothing while its request's body is wanted.
 pub const READ_STALL_MAX: Duration = Duration::from_secs(60);
+/// How long changes under way and the database may take to end after the last request.
+pub const STOP_TIME_MAX: Duration = Duration::from_secs(10);
 /// A rest of a request's body up to this many bytes is read after an early answer without announcing the end of the connection.
 pub const UNREAD_BYTES_KEPT: u64 = 64 * 1024;
 /// How long a client may take nothing of an answer that is being written.
@@ -124,12 +128,12 @@ pub const PASSWORD_BYTES_MAX: usize = 4096;
 pub const PASSWORD_CHECKS_AT_ONCE: usize = 2;
 /// How long a sign-in at `+login` lasts (devpi's ten hours).
 pub const SESSION_LENGTH: Duration = Duration::from_secs(10 * 3600);
-/// How often sessions that have ended are forgotten.
+/// How often expired sessions are forgotten. They are refused anyway; this only frees their rows.
 pub const SESSION_PRUNING: Duration = Duration::from_secs(3600);
-/// Characters of a declared token's secret behind its prefix: as hard to guess as the ones made here.
-pub const TOKEN_SECRET_CHARACTERS_MIN: usize = 32;
 /// Bytes of a token's name.
 pub const TOKEN_NAME_BYTES_MAX: usize = 100;
+/// Bytes of a declared token's secret after its prefix: nobody guesses 32 random characters.
+pub const TOKEN_SECRET_BYTES_MIN: usize = 32;
 // Upstream
 
 /// How long one run of `pip` may take while `--upstream auto` looks for an index. A cold interpreter on a slow disk needs seconds.

@@ -1,7 +1,5 @@
-//! The binary: hands the command line to [`cheeseshop::cli`].
+//! Cheeseshop, a private Python package index. Everything is in the library; see `cli`.
 
-use std::process::ExitCode;
-
-fn main() -> ExitCode {
-    cheeseshop::cli::main(std::env::args_os())
+fn main() -> std::process::ExitCode {
+    cheeseshop::cli::run(std::env::args_os())
 }

@@ -1,15 +1,14 @@
-//! The bootstrap file: TOML in, a checked declaration out. Nothing is changed before all of it was read.
+//! Reads the bootstrap file (`--bootstrap`): TOML into [`Declared`]. What it means is `index::bootstrap`'s business.
+//!
+//! The file may hold secrets, so its lines are never repeated in an error: only their numbers.
 
-use crate::cli::{password_from_file, token_expiry, token_scope};
-use crate::clock::Clock;
-use crate::db::users::Profile;
+use crate::config::{Invalid, read_secret, units::Expiry};
+use crate::index::access::{Grant, Scope};
 use crate::index::bootstrap::{Declared, DeclaredIndex, DeclaredToken, DeclaredUser};
-use crate::index::credentials::TOKEN_PREFIX;
 use crate::index::settings::{Edit, Kind};
-use crate::limits;
-use crate::names::IndexPath;
-use crate::pypi::Sha256;
-use anyhow::Context;
+use crate::names::{IndexPath, UserName};
+use crate::pypi::ProjectName;
+use crate::secret::Secret;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -19,29 +18,28 @@ use std::path::{Path, PathBuf};
 #[serde(deny_unknown_fields)]
 struct File {
     #[serde(default)]
-    users: BTreeMap<String, UserEntry>,
+    users: BTreeMap<String, User>,
     #[serde(default)]
     indexes: BTreeMap<String, Map<String, Value>>,
     #[serde(default)]
-    tokens: Vec<TokenEntry>,
+    tokens: Vec<Token>,
 }
 
-#[derive(Deserialize)]
+#[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct UserEntry {
-    password: Option<String>,
+struct User {
+    password: Option<Secret>,
     password_file: Option<PathBuf>,
     email: Option<String>,
     title: Option<String>,
-    description: Option<String>,
 }
 
-#[derive(Deserialize)]
+#[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct TokenEntry {
+struct Token {
     user: String,
     name: String,
-    secret: Option<String>,
+    secret: Option<Secret>,
     secret_file: Option<PathBuf>,
     allow: Vec<String>,
     #[serde(default)]
@@ -51,85 +49,86 @@ struct TokenEntry {
     expires: Option<String>,
 }
 
-impl std::fmt::Debug for UserEntry {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "UserEntry {{ email: {:?}, .. }}", self.email)
+/// Reads the file. Files that it names are looked for beside it.
+pub fn read(path: &Path) -> Result<Declared, Invalid> {
+    let refused = |text: String| Invalid(format!("the bootstrap file {}: {text}", path.display()));
+    let text = std::fs::read_to_string(path).map_err(|error| refused(format!("it cannot be read: {error}")))?;
+    parse(&text, path.parent().unwrap_or(Path::new(""))).map_err(refused)
+}
+
+fn parse(text: &str, folder: &Path) -> Result<Declared, String> {
+    let file: File = toml::from_str(text).map_err(|error| match error.span() {
+        Some(span) => format!("line {}: {}", line_of(text, span.start), error.message()),
+        None => error.message().to_owned(),
+    })?;
+    let named = |what: String| move |error: String| format!("{what}: {error}");
+    let mut declared = Declared::default();
+    for (name, user) in file.users {
+        declared.users.push(declared_user(&name, user, folder).map_err(named(format!("user {name}")))?);
     }
-}
-
-impl std::fmt::Debug for TokenEntry {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "TokenEntry {{ user: {:?}, name: {:?}, .. }}", self.user, self.name)
+    for (path, options) in file.indexes {
+        declared.indexes.push(declared_index(&path, options).map_err(named(format!("index {path}")))?);
     }
+    for token in file.tokens {
+        let what = format!("token '{}' of {}", token.name, token.user);
+        declared.tokens.push(declared_token(token, folder).map_err(named(what))?);
+    }
+    Ok(declared)
 }
 
-/// Reads and checks the file at `path`.
-pub fn read(path: &Path) -> anyhow::Result<Declared> {
-    let text = std::fs::read_to_string(path).with_context(|| format!("reading the bootstrap file {}", path.display()))?;
-    parse(&text).with_context(|| format!("the bootstrap file {}", path.display()))
+fn line_of(text: &str, offset: usize) -> usize {
+    text.bytes().take(offset).filter(|byte| *byte == b'\n').count() + 1
 }
 
-fn parse(text: &str) -> anyhow::Result<Declared> {
-    let file: File = toml::from_str(text)?;
-    Ok(Declared {
-        users: file.users.into_iter().map(|(name, entry)| user(name, entry)).collect::<anyhow::Result<_>>()?,
-        indexes: file.indexes.into_iter().map(|(path, entry)| index(&path, entry)).collect::<anyhow::Result<_>>()?,
-        tokens: file.tokens.into_iter().map(token).collect::<anyhow::Result<_>>()?,
-    })
+fn declared_user(name: &str, user: User, folder: &Path) -> Result<DeclaredUser, String> {
+    let name = UserName::parse(name).map_err(|error| error.to_string())?;
+    let password = one_secret("password", user.password, user.password_file, folder)?;
+    Ok(DeclaredUser { name, password, email: user.email, title: user.title })
 }
 
-fn user(name: String, entry: UserEntry) -> anyhow::Result<DeclaredUser> {
-    crate::names::UserName::parse(&name)?;
-    let password =
-        secret(entry.password, entry.password_file).with_context(|| format!("user '{name}': password or password_file"))?;
-    let profile = Profile { email: entry.email, title: entry.title, description: entry.description, custom_data: None };
-    Ok(DeclaredUser { name, password, profile })
-}
-
-fn index(path: &str, mut entry: Map<String, Value>) -> anyhow::Result<DeclaredIndex> {
-    let path = IndexPath::parse(path)?;
-    let kind = match entry.remove("type") {
-        None => Kind::Stage,
-        Some(Value::String(word)) => Kind::parse(&word).map_err(anyhow::Error::msg).with_context(|| format!("index {path}"))?,
-        Some(other) => anyhow::bail!("index {path}: type must be \"stage\" or \"mirror\", not {other}"),
+fn declared_index(path: &str, mut options: Map<String, Value>) -> Result<DeclaredIndex, String> {
+    let path = IndexPath::parse(path).map_err(|error| error.to_string())?;
+    let kind = match options.remove("type") {
+        None => None,
+        Some(Value::String(word)) => Some(Kind::parse(&word)?),
+        Some(_) => return Err("its type must be \"stage\" or \"mirror\"".into()),
     };
-    let bases = entry.remove("bases").map(|value| Edit::Set("bases".into(), value));
-    let options: Vec<Edit> = entry.into_iter().map(|(key, value)| Edit::Set(key, value)).collect();
-    // Mistakes in options are told before anything is made.
-    let every: Vec<Edit> = options.iter().chain(&bases).cloned().collect();
-    crate::index::settings::apply(kind, &Map::new(), &every)
-        .map_err(anyhow::Error::msg)
-        .with_context(|| format!("index {path}"))?;
-    Ok(DeclaredIndex { path, kind, options, bases })
+    Ok(DeclaredIndex { path, kind, edits: options.into_iter().map(|(key, value)| Edit::Set(key, value)).collect() })
 }
 
-fn token(entry: TokenEntry) -> anyhow::Result<DeclaredToken> {
-    let what = format!("token '{}' of user '{}'", entry.name, entry.user);
-    let secret = secret(entry.secret, entry.secret_file).with_context(|| format!("{what}: secret or secret_file"))?;
-    let long_enough = secret.strip_prefix(TOKEN_PREFIX).is_some_and(|rest| rest.len() >= limits::TOKEN_SECRET_CHARACTERS_MIN);
-    anyhow::ensure!(
-        long_enough,
-        "{what}: its secret must begin with {TOKEN_PREFIX} and have at least {} characters behind that",
-        limits::TOKEN_SECRET_CHARACTERS_MIN
-    );
-    let expires = match entry.expires.as_deref() {
-        None | Some("never") => None,
-        // A time from now would move with every start.
-        Some(date) => token_expiry(date, Clock::System.now()).ok().flatten().filter(|_| date.contains('-')),
+fn declared_token(token: Token, folder: &Path) -> Result<DeclaredToken, String> {
+    let secret = one_secret("secret", token.secret, token.secret_file, folder)?
+        .ok_or("it needs 'secret' or 'secret_file'; a secret that nobody knows is of no use")?;
+    let expires = match token.expires.as_deref().unwrap_or("never").parse()? {
+        Expiry::Never => None,
+        Expiry::At(at) => Some(at),
+        // Counted from each start, it would never end.
+        Expiry::After(_) => return Err("'expires' must be a date such as \"2027-01-31\", or \"never\"".into()),
     };
-    anyhow::ensure!(
-        entry.expires.as_deref().is_none_or(|text| text == "never") == expires.is_none(),
-        "{what}: expires must be a date such as 2027-01-31, or never"
-    );
-    let scope = token_scope(&entry.allow, &entry.indexes, &entry.projects).context(what)?;
-    Ok(DeclaredToken { user: entry.user, name: entry.name, hash: Sha256::of(secret.as_bytes()), scope, expires })
+    let scope = Scope {
+        allow: token.allow.iter().map(|word| Grant::parse(word)).collect::<Result<_, _>>()?,
+        indexes: token
+            .indexes
+            .iter()
+            .map(|path| IndexPath::parse(path).map(|p| p.to_string()))
+            .collect::<Result<_, _>>()
+            .map_err(text)?,
+        projects: token.projects.iter().map(|name| ProjectName::parse(name)).collect::<Result<_, _>>().map_err(text)?,
+    };
+    Ok(DeclaredToken { user: UserName::parse(&token.user).map_err(text)?, name: token.name, secret, scope, expires })
 }
 
-fn secret(text: Option<String>, file: Option<PathBuf>) -> anyhow::Result<String> {
+fn text(error: impl ToString) -> String {
+    error.to_string()
+}
+
+fn one_secret(key: &str, text: Option<Secret>, file: Option<PathBuf>, folder: &Path) -> Result<Option<Secret>, String> {
     match (text, file) {
-        (Some(text), None) => Ok(text),
-        (None, Some(path)) => password_from_file(&path),
-        _ => anyhow::bail!("exactly one of the two is wanted"),
+        (Some(_), Some(_)) => Err(format!("use '{key}' or '{key}_file', not both")),
+        (Some(secret), None) if secret.reveal().is_empty() => Err(format!("'{key}' must not be empty")),
+        (Some(secret), None) => Ok(Some(secret)),
+        (None, Some(file)) => read_secret(&folder.join(file)).map(Some).map_err(|error| error.to_string()),
+        (None, None) => Ok(None),
     }
 }
 
@@ -137,34 +136,55 @@ fn secret(text: Option<String>, file: Option<PathBuf>) -> anyhow::Result<String>
 mod tests {
     use super::*;
 
-    #[test]
-    fn the_documented_example_is_understood() {
-        let documentation = include_str!("../../docs/configuration.md");
-        let example = documentation.split("```toml\n").nth(1).unwrap().split("```").next().unwrap();
-        let declared = parse(example).unwrap();
-        assert_eq!((declared.users.len(), declared.indexes.len(), declared.tokens.len()), (1, 2, 1));
+    fn refusal(text: &str) -> String {
+        parse(text, Path::new("/no/such/folder")).unwrap_err()
     }
 
     #[test]
-    fn mistakes_are_named() {
-        for (text, word) in [
-            ("colour = 1", "colour"),
-            ("[users.alice]\n", "password or password_file"),
-            ("[users.'a/b']\npassword = 'x'", "a/b"),
-            ("[indexes.alice]\n", "user/index"),
-            ("[indexes.'a/b']\nvolatile = 'maybe'", "maybe"),
-            ("[indexes.'a/b']\nnonsense = 1", "nonsense"),
-            ("[indexes.'a/b']\ntype = 'fridge'", "fridge"),
-            ("[[tokens]]\nuser='a'\nname='n'\nsecret='short'\nallow=['read']", "cheeseshop_"),
-            ("[[tokens]]\nuser='a'\nname='n'\nsecret='cheeseshop_0123456789012345678901234567890123'\nallow=['fly']", "fly"),
+    fn mistakes_are_named_by_their_line_and_secrets_are_not_repeated() {
+        for (text, reason) in [
+            ("[users.alice]\nemail = 'a'\npasword = 'sesame'", "line 3: unknown field `pasword`"),
+            ("[users.alice]\npassword = 'sesame", "line 2: "),
+            ("[users.alice]\npassword = 12345678", "line 2: a secret must be text in quotes"),
+            ("\n[user.alice]", "line 2: unknown field `user`"),
+            ("[[tokens]]\nname = 'x'", "missing field `user`"),
+            ("[users.'a/b']", "user a/b: "),
+            ("[indexes.alice]", "index alice: "),
+            ("[indexes.'alice/dev']\ntype = 'pigeonhole'", "index alice/dev: unknown index type 'pigeonhole'"),
             (
-                "[[tokens]]\nuser='a'\nname='n'\nsecret='cheeseshop_0123456789012345678901234567890123'\nallow=['read']\nexpires='90d'",
-                "date",
+                "[users.alice]\npassword = 'sesame'\npassword_file = 'x'",
+                "user alice: use 'password' or 'password_file', not both",
             ),
+            ("[users.alice]\npassword = ''", "user alice: 'password' must not be empty"),
+            ("[users.alice]\npassword_file = 'x'", "the file /no/such/folder/x cannot be read"),
         ] {
-            let error = format!("{:#}", parse(text).unwrap_err());
-            assert!(error.contains(word), "{text}: {error}");
-            assert!(!error.contains("short") || !text.contains("secret='short'"), "a secret is shown: {error}");
+            let error = refusal(text);
+            assert!(error.contains(reason), "{text}: {error}");
+            assert!(!error.contains("sesame") && !error.contains("12345678"), "{error}");
         }
+    }
+
+    #[test]
+    fn a_tokens_end_is_no_moving_target() {
+        let token = |rest: &str| format!("[[tokens]]\nuser = 'ci'\nname = 'x'\nallow = ['read']\n{rest}");
+        assert!(refusal(&token("secret = 's'\nexpires = '90d'")).contains("must be a date"));
+        assert!(refusal(&token("")).contains("it needs 'secret' or 'secret_file'"));
+        assert!(refusal(&token("secret = 's'").replace("read", "all")).contains("token 'x' of ci: 'all' is not something"));
+        let declared = parse(&token("secret = 's'\nprojects = ['Our.App']"), Path::new("")).unwrap();
+        assert_eq!((declared.tokens[0].expires, declared.tokens[0].scope.projects[0].as_str()), (None, "our-app"));
+    }
+
+    #[test]
+    fn the_example_of_the_manual_is_right() {
+        let page = include_str!("../../docs/configuration.md");
+        let example = page.split_once("```toml\n").unwrap().1.split_once("```").unwrap().0;
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("ci");
+        std::fs::write(&file, "cheeseshop_x\n").unwrap();
+        std::fs::write(folder.path().join("alice.password"), "sesame\n").unwrap();
+        let example = example.replace("/run/secrets/ci", file.to_str().unwrap());
+        let declared = parse(&example, folder.path()).unwrap();
+        assert_eq!((declared.users.len(), declared.indexes.len(), declared.tokens.len()), (2, 2, 1));
+        assert_eq!(declared.users[0].password.as_ref().unwrap().reveal(), "sesame");
     }
 }

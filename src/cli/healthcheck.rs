@@ -1,33 +1,33 @@
-//! `cheeseshop healthcheck`: whether a server on this machine answers. It needs neither the data nor any other program, so a
-//! container's health check can be the binary itself.
+//! `cheeseshop healthcheck`: asks the server on this machine, for containers that have no other HTTP client.
 
-use anyhow::Context;
+use crate::config::parse_listen;
+use crate::limits;
+use anyhow::{Context, Result, bail};
 use clap::Args;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::time::Duration;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use std::io::{Read, Write};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
 
-/// Where the server listens.
+/// Ask the server on this machine whether it is well: status 0 if so.
 #[derive(Debug, Args)]
-pub struct HealthcheckArgs {
-    /// Address and port that the server listens on
-    #[arg(long, env = "CHEESESHOP_LISTEN", default_value = "127.0.0.1:3141", value_name = "ADDRESS:PORT")]
+pub struct Healthcheck {
+    /// Where the server listens, as it was told.
+    #[arg(long, env = "CHEESESHOP_LISTEN", value_name = "ADDRESS:PORT", default_value = "127.0.0.1:3141", value_parser = parse_listen)]
     listen: SocketAddr,
 }
 
-/// How long the server may take to answer.
-const PATIENCE: Duration = Duration::from_secs(5);
-
-/// Asks `/health`; an error if the answer is not 200.
-pub async fn run(args: &HealthcheckArgs) -> anyhow::Result<()> {
-    let address = reachable(args.listen);
-    let answer = tokio::time::timeout(PATIENCE, ask(address)).await.context("no answer in time")??;
-    anyhow::ensure!(answer.starts_with("HTTP/1.1 200 "), "the server at {address} is not well");
-    Ok(())
+impl Healthcheck {
+    /// Fails unless `/health` answers 200 in time.
+    pub fn run(&self) -> Result<()> {
+        let address = reachable(self.listen);
+        let status = ask(address).with_context(|| format!("the server at {address} does not answer"))?;
+        match status.as_str() {
+            "200" => Ok(()),
+            other => bail!("the server at {address} is not well: it answers {other}"),
+        }
+    }
 }
 
-/// A server that listens everywhere is asked on this machine.
+/// Who listens everywhere is asked at the loopback address.
 fn reachable(listen: SocketAddr) -> SocketAddr {
     let ip = match listen.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
@@ -37,10 +37,44 @@ fn reachable(listen: SocketAddr) -> SocketAddr {
     SocketAddr::new(ip, listen.port())
 }
 
-async fn ask(address: SocketAddr) -> anyhow::Result<String> {
-    let mut stream = TcpStream::connect(address).await.with_context(|| format!("no server at {address}"))?;
-    stream.write_all(b"GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").await?;
-    let mut answer = Vec::new();
-    stream.take(4096).read_to_end(&mut answer).await?;
-    Ok(String::from_utf8_lossy(&answer).into_owned())
+/// The status of `GET /health`. One request to this machine needs no HTTP library, and no certificates either.
+fn ask(address: SocketAddr) -> Result<String> {
+    let mut stream = TcpStream::connect_timeout(&address, limits::HEALTHCHECK_WAIT)?;
+    stream.set_read_timeout(Some(limits::HEALTHCHECK_WAIT))?;
+    stream.set_write_timeout(Some(limits::HEALTHCHECK_WAIT))?;
+    write!(stream, "GET /health HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n")?;
+    let mut start = [0; "HTTP/1.1 200".len()];
+    stream.read_exact(&mut start)?;
+    let line = String::from_utf8_lossy(&start);
+    line.strip_prefix("HTTP/1.1 ").map(str::to_owned).context("what it answers is not HTTP/1.1")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::TcpListener;
+
+    fn answered(answer: &'static str) -> Result<()> {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let listen = listener.local_addr().unwrap();
+        let server = std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut request = [0; 1024];
+            let length = stream.read(&mut request).unwrap();
+            assert!(request[..length].starts_with(b"GET /health HTTP/1.1\r\n"));
+            stream.write_all(answer.as_bytes()).unwrap();
+        });
+        let everywhere = SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), listen.port());
+        let result = Healthcheck { listen: everywhere }.run();
+        server.join().unwrap();
+        result
+    }
+
+    #[test]
+    fn only_200_is_well() {
+        answered("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").unwrap();
+        assert!(answered("HTTP/1.1 503 Service Unavailable\r\n\r\n").unwrap_err().to_string().contains("503"));
+        assert!(answered("SSH-2.0-something-else\r\n").is_err());
+        assert!(answered("").is_err());
+    }
 }

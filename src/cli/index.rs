@@ -1,123 +1,167 @@
-//! `cheeseshop index …`
+//! `cheeseshop index`: makes, changes, lists and removes indexes.
 
-use super::out;
-use crate::config::DataArgs;
+use super::{close, open, out};
+use crate::config::Place;
+use crate::error::{Error, Result};
 use crate::index::access::Caller;
-use crate::index::admin;
 use crate::index::settings::{Edit, Kind};
-use crate::names::IndexPath;
+use crate::index::{Core, admin, release};
+use crate::names::{IndexPath, UserName};
 use crate::pypi::ProjectName;
-use clap::Subcommand;
+use clap::{Args, Subcommand};
 use serde_json::Value;
+use std::sync::Arc;
 
-/// What to do with indexes.
+/// Make, change, list and remove indexes.
+#[derive(Debug, Args)]
+pub struct Index {
+    #[command(flatten)]
+    place: Place,
+    #[command(subcommand)]
+    action: Action,
+}
+
 #[derive(Debug, Subcommand)]
-pub enum IndexCommand {
-    /// Make an index: USER/INDEX, then options such as bases=root/pypi volatile=false type=mirror
+enum Action {
+    /// Make an index: a stage, or with type=mirror a mirror.
     Add {
-        /// user/index
-        path: String,
-        /// Options
+        /// Where.
+        #[arg(value_name = "USER/INDEX", value_parser = IndexPath::parse)]
+        path: IndexPath,
+        /// Options, such as bases=root/pypi volatile=false.
         #[arg(value_name = "KEY=VALUE")]
         options: Vec<String>,
-        #[command(flatten)]
-        data: DataArgs,
     },
-    /// Change options: KEY=VALUE, KEY+=VALUE to add to a list, KEY-=VALUE to take away, KEY-= to reset
+    /// Change options: key=value sets, key+=value and key-=value change a list, key-= drops.
     Set {
-        /// user/index
-        path: String,
-        /// Options
+        /// Which.
+        #[arg(value_name = "USER/INDEX", value_parser = IndexPath::parse)]
+        path: IndexPath,
+        /// Options, such as acl_upload+=alice.
         #[arg(value_name = "KEY=VALUE", required = true)]
         options: Vec<String>,
-        #[command(flatten)]
-        data: DataArgs,
     },
-    /// List all indexes
+    /// List the indexes.
     List {
-        #[command(flatten)]
-        data: DataArgs,
+        /// Only those of this user.
+        #[arg(value_parser = UserName::parse)]
+        user: Option<UserName>,
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
     },
-    /// Show an index as JSON
+    /// Show an index with its options.
     Show {
-        /// user/index
-        path: String,
-        #[command(flatten)]
-        data: DataArgs,
+        /// Which.
+        #[arg(value_name = "USER/INDEX", value_parser = IndexPath::parse)]
+        path: IndexPath,
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
     },
-    /// Remove a volatile index with all it holds
-    Remove {
-        /// user/index
-        path: String,
-        #[command(flatten)]
-        data: DataArgs,
-    },
-    /// Let go of the name of a project that has no files any more, so that mirrors may answer for it again
+    /// Let mirrors answer again for a project whose files are all gone.
     ReleaseName {
-        /// user/index
-        path: String,
-        /// Project
-        project: String,
-        #[command(flatten)]
-        data: DataArgs,
+        /// Where.
+        #[arg(value_name = "USER/INDEX", value_parser = IndexPath::parse)]
+        path: IndexPath,
+        /// The project.
+        #[arg(value_parser = ProjectName::parse)]
+        project: ProjectName,
+    },
+    /// Remove an index with all its files; one that is not volatile is refused.
+    Remove {
+        /// Which.
+        #[arg(value_name = "USER/INDEX", value_parser = IndexPath::parse)]
+        path: IndexPath,
     },
 }
 
-/// Runs the command.
-pub async fn run(command: IndexCommand) -> anyhow::Result<()> {
-    let system = Caller::system();
-    match command {
-        IndexCommand::Add { path, options, data } => {
-            let core = super::open_existing(&data).await?;
-            let path = IndexPath::parse(&path)?;
-            let edits: Vec<Edit> = options.iter().map(|text| Edit::parse(text)).collect();
-            admin::create(&core, &system, &path, kind(&edits)?, edits).await?;
+impl Index {
+    /// Carries it out.
+    pub async fn run(self) -> anyhow::Result<()> {
+        let core = open(&self.place).await?;
+        let done = act(&core, self.action).await;
+        close(&core, done).await
+    }
+}
+
+async fn act(core: &Arc<Core>, action: Action) -> Result<()> {
+    let caller = Caller::system();
+    match action {
+        Action::Add { path, options } => {
+            let (kind, edits) = kind_and_edits(&options)?;
+            admin::create(core, &caller, &path, kind, edits).await?;
             out::line(&format!("made index {path}"));
         }
-        IndexCommand::Set { path, options, data } => {
-            let core = super::open_existing(&data).await?;
+        Action::Set { path, options } => {
             let edits = options.iter().map(|text| Edit::parse(text)).collect();
-            let index = admin::modify(&core, &system, &IndexPath::parse(&path)?, edits, false).await?;
-            out::line(&format!("changed index {}", index.path));
+            admin::modify(core, &caller, &path, edits, true).await?;
+            out::line(&format!("changed index {path}"));
         }
-        IndexCommand::List { data } => {
-            let core = super::open_existing(&data).await?;
-            for place in core.tree.load().all() {
-                let bases: Vec<String> = place.index.bases.iter().map(IndexPath::to_string).collect();
-                let bases = if bases.is_empty() { String::new() } else { format!("  bases={}", bases.join(",")) };
-                out::line(&format!("{}  {}{bases}", place.index.path, place.index.kind.word()));
-            }
+        Action::List { user, json } => list(core, user.as_ref(), json),
+        Action::Show { path, json } => show(core, &path, json)?,
+        Action::ReleaseName { path, project } => {
+            let index = core.tree.load().at(&path).map(|place| place.index.clone()).ok_or_else(|| Error::no_index(&path))?;
+            release::release_name(core, &caller, &index, &project).await?;
+            out::line(&format!("released the name {project} in {path}"));
         }
-        IndexCommand::Show { path, data } => {
-            let core = super::open_existing(&data).await?;
-            let path = IndexPath::parse(&path)?;
-            let tree = core.tree.load();
-            let place = tree.at(&path).ok_or_else(|| anyhow::anyhow!("there is no index {path}"))?;
-            out::line(&format!("{:#}", Value::Object(admin::shown(&place.index))));
-        }
-        IndexCommand::Remove { path, data } => {
-            let core = super::open_existing(&data).await?;
-            let path = IndexPath::parse(&path)?;
-            admin::delete(&core, &system, &path).await?;
+        Action::Remove { path } => {
+            admin::delete(core, &caller, &path).await?;
             out::line(&format!("removed index {path}"));
-        }
-        IndexCommand::ReleaseName { path, project, data } => {
-            let core = super::open_existing(&data).await?;
-            let (path, project) = (IndexPath::parse(&path)?, ProjectName::parse(&project)?);
-            let index = core.tree.load().at(&path).map(|place| place.index.clone());
-            let index = index.ok_or_else(|| anyhow::anyhow!("there is no index {path}"))?;
-            crate::index::release::release_name(&core, &system, &index, &project).await?;
-            out::line(&format!("released the name {project} on {path}"));
         }
     }
     Ok(())
 }
 
-/// The kind among the options; stage unless said otherwise.
-fn kind(edits: &[Edit]) -> anyhow::Result<Kind> {
-    let word = edits.iter().find_map(|edit| match edit {
-        Edit::Set(key, Value::String(word)) if key == "type" => Some(word.as_str()),
-        _ => None,
-    });
-    Kind::parse(word.unwrap_or("stage")).map_err(anyhow::Error::msg)
+/// `type=` is not an option but what the index is.
+fn kind_and_edits(options: &[String]) -> Result<(Kind, Vec<Edit>)> {
+    let (mut kind, mut edits) = (Kind::Stage, Vec::new());
+    for text in options {
+        match text.strip_prefix("type=") {
+            Some(word) => kind = Kind::parse(word).map_err(Error::BadRequest)?,
+            None => edits.push(Edit::parse(text)),
+        }
+    }
+    Ok((kind, edits))
+}
+
+fn list(core: &Core, user: Option<&UserName>, json: bool) {
+    let tree = core.tree.load();
+    let indexes =
+        tree.all().into_iter().map(|place| &place.index).filter(|index| user.is_none_or(|user| index.path.user == *user));
+    if json {
+        let entries = indexes.map(|index| (index.path.to_string(), Value::Object(admin::shown(index))));
+        out::json(&Value::Object(entries.collect()));
+        return;
+    }
+    let title =
+        |options: &serde_json::Map<String, Value>| options.get("title").and_then(Value::as_str).unwrap_or_default().to_owned();
+    let rows = indexes.map(|index| vec![index.path.to_string(), index.kind.word().into(), title(&index.settings.stored)]);
+    out::table(&rows.collect::<Vec<_>>());
+}
+
+fn show(core: &Core, path: &IndexPath, json: bool) -> Result<()> {
+    let tree = core.tree.load();
+    let place = tree.at(path).ok_or_else(|| Error::no_index(path))?;
+    let options = Value::Object(admin::shown(&place.index));
+    match json {
+        true => out::json(&options),
+        false => out::fields(&options),
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_type_is_told_from_the_options() {
+        let words = |texts: &[&str]| texts.iter().map(|text| text.to_string()).collect::<Vec<_>>();
+        let (kind, edits) = kind_and_edits(&words(&["volatile=no", "type=mirror", "title=a=b"])).unwrap();
+        assert_eq!((kind, edits.len()), (Kind::Mirror, 2));
+        assert_eq!(edits[1], Edit::Set("title".into(), "a=b".into()));
+        assert_eq!(kind_and_edits(&[]).unwrap().0, Kind::Stage);
+        assert!(kind_and_edits(&words(&["type=pigeonhole"])).unwrap_err().to_string().contains("pigeonhole"));
+    }
 }

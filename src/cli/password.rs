@@ -1,48 +1,55 @@
-//! Where a password comes from: a file, standard input, or somebody at the terminal. Never an argument, which every process on
-//! the machine could read.
+//! Where a command takes a password from: a file, standard input, or a person. Never an argument, which every user of the
+//! machine can see in the list of processes.
 
-use anyhow::Context;
+use crate::config::read_secret;
+use crate::secret::Secret;
+use anyhow::{Context, Result, bail};
 use clap::Args;
-use std::io::{IsTerminal, Read};
-use std::path::{Path, PathBuf};
+use std::io::BufRead;
+use std::path::PathBuf;
 
-/// The ways to give a password.
-#[derive(Debug, Clone, Args)]
-pub struct PasswordArgs {
-    /// File that holds the password; a line end behind it does not count
-    #[arg(long, value_name = "FILE", conflicts_with = "password_stdin")]
+/// Without any of these a person is asked.
+#[derive(Debug, Args)]
+#[group(multiple = false)]
+pub struct PasswordSource {
+    /// Take the password from this file.
+    #[arg(long, value_name = "FILE")]
     password_file: Option<PathBuf>,
-
-    /// Read the password from standard input
+    /// Take the password from the first line of standard input.
     #[arg(long)]
     password_stdin: bool,
 }
 
-impl PasswordArgs {
-    /// Reads the password, asking for it twice if somebody is there to be asked.
-    pub fn read(&self) -> anyhow::Result<String> {
-        if let Some(path) = &self.password_file {
-            return from_file(path);
+impl PasswordSource {
+    /// The new password of `user`; never an empty one.
+    pub fn read(&self, user: &str) -> Result<Secret> {
+        let password = match (&self.password_file, self.password_stdin) {
+            (Some(file), _) => read_secret(file)?,
+            (None, true) => from_stdin()?,
+            (None, false) => from_person(user)?,
+        };
+        match password.reveal().is_empty() {
+            true => bail!("the password is empty"),
+            false => Ok(password),
         }
-        if self.password_stdin {
-            let mut text = String::new();
-            std::io::stdin().read_to_string(&mut text).context("reading the password from standard input")?;
-            return Ok(without_line_end(text));
-        }
-        anyhow::ensure!(std::io::stdin().is_terminal(), "give the password by --password-file or --password-stdin");
-        let first = rpassword::prompt_password("Password: ").context("reading the password")?;
-        let second = rpassword::prompt_password("Again: ").context("reading the password")?;
-        anyhow::ensure!(first == second, "the two passwords differ");
-        Ok(first)
     }
 }
 
-/// The secret in a file, without the line end that editors put behind it.
-pub fn from_file(path: &Path) -> anyhow::Result<String> {
-    let text = std::fs::read_to_string(path).with_context(|| format!("reading the secret in {}", path.display()))?;
-    Ok(without_line_end(text))
+fn from_stdin() -> Result<Secret> {
+    let mut line = String::new();
+    std::io::stdin().lock().read_line(&mut line).context("the password cannot be read from standard input")?;
+    Ok(line.trim_end_matches(['\r', '\n']).into())
 }
 
-fn without_line_end(text: String) -> String {
-    text.strip_suffix('\n').map(|line| line.strip_suffix('\r').unwrap_or(line).to_owned()).unwrap_or(text)
+fn from_person(user: &str) -> Result<Secret> {
+    let ask = |prompt: String| {
+        let answer = rpassword::prompt_password(prompt);
+        answer.context("there is no terminal to ask for the password: use --password-file or --password-stdin")
+    };
+    let first = ask(format!("New password of {user}: "))?;
+    let second = ask("Once more: ".into())?;
+    match first == second {
+        true => Ok(first.into()),
+        false => bail!("the two passwords differ"),
+    }
 }

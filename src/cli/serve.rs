@@ -1,15 +1,10 @@
-//! `cheeseshop serve`
+//! `cheeseshop serve`: runs the server.
 
-use super::password::from_file;
+use super::out;
 use crate::app;
-use crate::config::{Secret, ServeArgs};
+use crate::config::ServeOptions;
 
-/// Runs the server until it is told to stop.
-pub async fn run(mut args: ServeArgs) -> anyhow::Result<()> {
-    super::start_logging(&args.data)?;
-    args.data.check().map_err(anyhow::Error::msg)?;
-    if let Some(path) = &args.root_password_file {
-        args.root_password = Some(Secret(from_file(path)?));
-    }
-    app::serve(args).await
+/// Runs it until a signal ends it.
+pub async fn run(options: ServeOptions) -> anyhow::Result<()> {
+    app::run(options, &out::line).await
 }

@@ -1,138 +1,142 @@
-//! `cheeseshop token …`
+//! `cheeseshop token`: makes, lists and revokes tokens.
 
-use super::out;
+use super::{close, open, out};
 use crate::clock::Timestamp;
-use crate::config::DataArgs;
+use crate::config::{Place, units::Expiry};
+use crate::db::tokens::Token as Row;
+use crate::error::{Error, Result};
 use crate::index::access::{Caller, Grant, Scope};
-use crate::index::account;
+use crate::index::{Core, account};
 use crate::names::IndexPath;
 use crate::pypi::ProjectName;
-use clap::Subcommand;
-use std::time::Duration;
+use clap::{Args, Subcommand};
+use serde_json::{Value, json};
+use std::sync::Arc;
 
-/// What to do with tokens.
+/// Make, list and revoke tokens.
+#[derive(Debug, Args)]
+pub struct Token {
+    #[command(flatten)]
+    place: Place,
+    #[command(subcommand)]
+    action: Action,
+}
+
 #[derive(Debug, Subcommand)]
-pub enum TokenCommand {
-    /// Make a token and print it, this once
-    Add {
-        /// Whose rights it carries
-        user: String,
-        /// Its name
-        #[arg(long)]
-        name: String,
-        /// What it may be used for: read, upload, manage
-        #[arg(long, value_delimiter = ',', required = true, value_name = "read,upload,manage")]
-        allow: Vec<String>,
-        /// Only for these indexes
-        #[arg(long, value_delimiter = ',', value_name = "USER/INDEX")]
-        index: Vec<String>,
-        /// Only for these projects
-        #[arg(long, value_delimiter = ',', value_name = "PROJECT")]
-        project: Vec<String>,
-        /// How long it lasts: 90d, 12h, 30m, 45s, a date such as 2027-01-31, or never
-        #[arg(long, default_value = "never", value_name = "TIME")]
-        expires: String,
-        #[command(flatten)]
-        data: DataArgs,
-    },
-    /// List a user's tokens
+enum Action {
+    /// Make a token; it is printed alone on the last line and never shown again.
+    Add(NewToken),
+    /// List a user's tokens.
     List {
-        /// Whose
+        /// Whose.
         user: String,
-        #[command(flatten)]
-        data: DataArgs,
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
     },
-    /// Revoke a token
+    /// Revoke a token.
     Remove {
-        /// Whose
+        /// Whose.
         user: String,
-        /// Its name
+        /// Its name.
         name: String,
-        #[command(flatten)]
-        data: DataArgs,
     },
 }
 
-/// Runs the command.
-pub async fn run(command: TokenCommand) -> anyhow::Result<()> {
-    let system = Caller::system();
-    match command {
-        TokenCommand::Add { user, name, allow, index, project, expires, data } => {
-            let core = super::open_existing(&data).await?;
-            let scope = scope(&allow, &index, &project)?;
-            let expires = expiry(&expires, core.clock.now())?;
-            let secret = account::create_token(&core, &system, &user, &name, scope, expires).await?;
-            out::line(&secret);
+#[derive(Debug, Args)]
+struct NewToken {
+    /// Whose rights it carries.
+    user: String,
+    /// Its name, unique for the user.
+    #[arg(long)]
+    name: String,
+    /// What it may be used for: read, upload, manage; separated by commas.
+    #[arg(long, value_delimiter = ',', required = true, value_parser = Grant::parse)]
+    allow: Vec<Grant>,
+    /// Only in these indexes [default: all]; may be repeated, or separated by commas.
+    #[arg(long, value_name = "USER/INDEX", value_delimiter = ',', value_parser = IndexPath::parse)]
+    index: Vec<IndexPath>,
+    /// Only for these projects [default: all]; may be repeated, or separated by commas.
+    #[arg(long, value_delimiter = ',', value_parser = ProjectName::parse)]
+    project: Vec<ProjectName>,
+    /// When it ends: 90d, 12h, 2027-01-31 (at the beginning of that day, UTC) or never.
+    #[arg(long, value_name = "WHEN", default_value = "never")]
+    expires: Expiry,
+}
+
+impl Token {
+    /// Carries it out.
+    pub async fn run(self) -> anyhow::Result<()> {
+        let core = open(&self.place).await?;
+        let done = act(&core, self.action).await;
+        close(&core, done).await
+    }
+}
+
+async fn act(core: &Arc<Core>, action: Action) -> Result<()> {
+    let caller = Caller::system();
+    match action {
+        Action::Add(new) => add(core, new).await,
+        Action::List { user, json } => {
+            list(&account::tokens(core, &caller, &user).await?, json);
+            Ok(())
         }
-        TokenCommand::List { user, data } => {
-            let core = super::open_existing(&data).await?;
-            for token in account::tokens(&core, &system, &user).await? {
-                let when = |at: Option<Timestamp>| at.map_or("never".into(), Timestamp::iso_seconds);
-                out::line(&format!(
-                    "{}  {}  made {}  expires {}  used {}",
-                    token.name,
-                    token.scope.0,
-                    token.created.iso_seconds(),
-                    when(token.expires),
-                    when(token.used)
-                ));
-            }
-        }
-        TokenCommand::Remove { user, name, data } => {
-            let core = super::open_existing(&data).await?;
-            account::remove_token(&core, &system, &user, &name).await?;
-            out::line(&format!("revoked token {name} of {user}"));
+        Action::Remove { user, name } => {
+            account::remove_token(core, &caller, &user, &name).await?;
+            out::line(&format!("revoked token '{name}' of {user}"));
+            Ok(())
         }
     }
+}
+
+async fn add(core: &Arc<Core>, new: NewToken) -> Result<()> {
+    let now = core.clock.now();
+    let expires = new.expires.moment(now);
+    if expires.is_some_and(|at| at <= now) {
+        return Err(Error::BadRequest("--expires is in the past".into()));
+    }
+    // A misspelt index would make a token that opens nothing.
+    if let Some(missing) = new.index.iter().find(|path| core.tree.load().at(path).is_none()) {
+        return Err(Error::no_index(missing));
+    }
+    let indexes = new.index.iter().map(IndexPath::to_string).collect();
+    let scope = Scope { allow: new.allow, indexes, projects: new.project };
+    let secret = account::create_token(core, &Caller::system(), &new.user, &new.name, scope, expires).await?;
+    let end = expires.map_or_else(|| "without an end".to_owned(), |at| format!("until {}", at.iso_seconds()));
+    out::line(&format!("made token '{}' of {}, {end}; it is shown only this once:", new.name, new.user));
+    out::line(&secret);
     Ok(())
 }
 
-/// A token's bounds from words.
-pub fn scope(allow: &[String], indexes: &[String], projects: &[String]) -> anyhow::Result<Scope> {
-    Ok(Scope {
-        allow: allow.iter().map(|word| Grant::parse(word.trim())).collect::<Result<_, _>>().map_err(anyhow::Error::msg)?,
-        indexes: indexes.iter().map(|path| Ok(IndexPath::parse(path)?.to_string())).collect::<anyhow::Result<_>>()?,
-        projects: projects.iter().map(|name| Ok(ProjectName::parse(name)?)).collect::<anyhow::Result<_>>()?,
-    })
-}
-
-/// When a token ends: a time from now, the end of a day (UTC), or never.
-pub fn expiry(text: &str, now: Timestamp) -> anyhow::Result<Option<Timestamp>> {
-    if text == "never" {
-        return Ok(None);
+fn list(tokens: &[Row], json: bool) {
+    if json {
+        out::json(&tokens.iter().map(shown).collect());
+        return;
     }
-    if let Some(day) = Timestamp::parse(&format!("{text}T23:59:59Z")) {
-        return Ok(Some(day));
-    }
-    let wrong = || anyhow::anyhow!("'{text}' is no time: write it like 90d, 12h, 30m, 45s, 2027-01-31 or never");
-    let unit = text.chars().last().ok_or_else(wrong)?;
-    let seconds = match unit {
-        'd' => 86_400,
-        'h' => 3600,
-        'm' => 60,
-        's' => 1,
-        _ => return Err(wrong()),
+    let moment = |at: Option<Timestamp>, none: &str| at.map_or_else(|| none.to_owned(), Timestamp::iso_seconds);
+    let row = |token: &Row| {
+        let used = format!("used {}", moment(token.used, "never"));
+        let expires = format!("expires {}", moment(token.expires, "never"));
+        vec![token.name.clone(), expires, used, bounds(&token.scope.0)]
     };
-    let count: u64 = text.strip_suffix(unit).unwrap_or_default().parse().map_err(|_| wrong())?;
-    let wait = count.checked_mul(seconds).ok_or_else(wrong)?;
-    Ok(Some(now.plus(Duration::from_secs(wait))))
+    out::table(&tokens.iter().map(row).collect::<Vec<_>>());
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// A token's bounds in one cell: `allow read,upload; indexes alice/dev`.
+fn bounds(scope: &Value) -> String {
+    let part = |(key, value): (&String, &Value)| {
+        let items: Vec<&str> = value.as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+        format!("{key} {}", items.join(","))
+    };
+    scope.as_object().map(|scope| scope.iter().map(part).collect::<Vec<_>>().join("; ")).unwrap_or_default()
+}
 
-    #[test]
-    fn times() {
-        let now = Timestamp::parse("2026-11-21T00:00:00Z").unwrap();
-        let ends = |text: &str| expiry(text, now).unwrap().map(Timestamp::iso_seconds);
-        assert_eq!(ends("never"), None);
-        assert_eq!(ends("1s").as_deref(), Some("2026-11-21T00:00:01Z"));
-        assert_eq!(ends("90m").as_deref(), Some("2026-11-21T01:30:00Z"));
-        assert_eq!(ends("10d").as_deref(), Some("2026-12-01T00:00:00Z"));
-        assert_eq!(ends("2027-01-31").as_deref(), Some("2027-01-31T23:59:59Z"));
-        for text in ["", "soon", "10", "d", "1y", "-1d", "99999999999999999999d"] {
-            assert!(expiry(text, now).is_err(), "{text}");
-        }
-    }
+fn shown(token: &Row) -> Value {
+    json!({
+        "name": token.name,
+        "scope": token.scope.0,
+        "created": token.created.iso_seconds(),
+        "expires": token.expires.map(Timestamp::iso_seconds),
+        "used": token.used.map(Timestamp::iso_seconds),
+    })
 }

@@ -32,9 +32,12 @@ pub async fn by_hash(c: &mut Conn, hash: &Sha256) -> Result<Option<Session>> {
     )).bind(hash.as_bytes()).fetch_optional(c).await)
 }
 
-/// Ends all sessions of a user.
-pub async fn remove_of_user(c: &mut Conn, user: UserId) -> Result<()> {
-    on!(c, c => query(sql!("DELETE FROM sessions WHERE user_id = $1")).bind(user).execute(c).await.map(drop))
+/// Ends all sessions of a user but the one with this hash, if one is given.
+pub async fn remove_of_user(c: &mut Conn, user: UserId, but: Option<&Sha256>) -> Result<()> {
+    // No hash is empty.
+    let but = but.map_or(&[][..], |hash| hash.as_bytes());
+    on!(c, c => query(sql!("DELETE FROM sessions WHERE user_id = $1 AND hash <> $2"))
+        .bind(user).bind(but).execute(c).await.map(drop))
 }
 
 /// Forgets sessions that have expired.

@@ -6,7 +6,8 @@
 use crate::error::{Error, Result};
 use crate::index::Core;
 use crate::index::access::Caller;
-use crate::index::credentials::{Credentials, TOKEN_PREFIX, authenticate};
+use crate::index::credentials::{Credentials, SESSION_PREFIX, TOKEN_PREFIX, authenticate};
+use crate::pypi::Sha256;
 use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
 use base64::Engine;
@@ -32,6 +33,17 @@ pub async fn caller(core: &Core, headers: &HeaderMap) -> Result<Arc<Caller>> {
             authenticate(core, &credentials).await
         }
     }
+}
+
+/// The key of the session that a request was sent with, if it was with one.
+pub fn session(headers: &HeaderMap) -> Option<Sha256> {
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    let credentials = match text("x-devpi-auth") {
+        Some(value) => user_and_secret(value),
+        None => text(AUTHORIZATION.as_str()).and_then(authorization),
+    };
+    let secret = credentials?.secret;
+    secret.starts_with(SESSION_PREFIX).then(|| Sha256::of(secret.as_bytes()))
 }
 
 /// Reads `Basic …`, `Bearer …` or `token …`.

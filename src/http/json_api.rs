@@ -138,7 +138,7 @@ impl Document {
         let mut object = json!({
             "filename": file.filename,
             // The very address that the simple page of this index leads to: pip-tools compares.
-            "url": format!("{}/{}", self.index, links::path(listed)),
+            "url": format!("{}/{}", self.index, as_pip_writes(&links::path(listed))),
             "packagetype": filename_guess::packagetype(&file.filename),
             "python_version": filename_guess::python_version(&file.filename),
             "size": file.size,
@@ -178,6 +178,11 @@ fn normalized(version: &str) -> String {
     Version::parse(version).map_or_else(|_| version.to_owned(), |version| version.normalized())
 }
 
+/// pip escapes the `+` of every address it reads off a page, and pip-tools looks the escaped address up in this answer.
+fn as_pip_writes(path: &str) -> String {
+    path.replace('+', "%2B")
+}
+
 /// `Label, address` lines as an object.
 fn project_urls(lines: &[Value]) -> Map<String, Value> {
     let pairs = lines.iter().filter_map(Value::as_str).filter_map(|line| line.split_once(','));
@@ -209,4 +214,151 @@ pub async fn source_archive(site: &Site, call: &Call<'_>, project: &str, filenam
     let location = HeaderValue::try_from(location).map_err(|e| Error::Internal(e.into()))?;
     reply.headers_mut().insert(LOCATION, location);
     Ok(reply)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::both;
+    use crate::db;
+    use crate::http::devpi::testing::Server;
+    use crate::index::admin;
+    use crate::names::IndexPath;
+    use crate::pypi::PageFile;
+
+    const MORE: &str = "Summary: Aged\nAuthor: Ann\nKeywords: a,b\nClassifier: A\nRequires-Python: >=3.9\nRequires-Dist: milk\n\
+        Project-URL: Home, https://cheese.example/a,b\n\n# Cellar\n";
+
+    fn hashed(filename: &str) -> PageFile {
+        let hashes = vec![("sha256".to_owned(), Sha256::of(filename.as_bytes()).hex())];
+        let metadata = if filename_guess::is_wheel(filename) { PageMetadata::Present } else { PageMetadata::Absent };
+        let url = format!("http://127.0.0.1:1/files/{filename}");
+        PageFile { hashes, metadata, requires_python: Some(">=3.8".into()), ..PageFile::bare(filename, url) }
+    }
+
+    async fn with_mirror(server: &Server, files: Vec<PageFile>) {
+        // Nobody listens there: what is not kept cannot be had.
+        server.user("alice", &[("pypi", json!({"type": "mirror", "mirror_url": "http://127.0.0.1:1/simple/"}))]).await;
+        server.mirrored("alice", "pypi", files).await;
+    }
+
+    both! {
+        async fn own_releases_say_what_their_authors_wrote(db: Db) {
+            let server = Server::start(db).await;
+            server.user("alice", &[("dev", json!({}))]).await;
+            server.upload("alice/dev", "alice:alice", "1.0", MORE).await;
+            server.upload("alice/dev", "alice:alice", "2.0rc1", "").await;
+            let whole = server.get("/alice/dev/pypi/cheese-cellar/json", "").await;
+            let info = &whole.body["info"];
+            assert_eq!((&info["name"], &info["version"], &info["summary"]), (&json!("Cheese.Cellar"), &json!("1.0"), &json!("Aged")));
+            assert_eq!((&info["requires_dist"], &info["classifiers"]), (&json!(["milk"]), &json!(["A"])));
+            assert_eq!((&info["project_urls"], &info["description"]), (&json!({"Home": "https://cheese.example/a,b"}), &json!("# Cellar\n")));
+            assert_eq!((&info["yanked"], &info["home_page"], &info["license"]), (&json!(false), &json!(""), &Value::Null));
+            let versions: Vec<_> = whole.body["releases"].as_object().unwrap().keys().collect();
+            assert_eq!(versions, ["1.0", "2.0rc1"]);
+
+            let file = &whole.body["urls"][0];
+            assert_eq!(*file, whole.body["releases"]["1.0"][0]);
+            assert_eq!((&file["packagetype"], &file["python_version"]), (&json!("bdist_wheel"), &json!("py3")));
+            for algorithm in ["sha256", "md5", "blake2b_256"] {
+                assert!(file["digests"][algorithm].is_string(), "{algorithm}");
+            }
+            assert_eq!((&file["md5_digest"], &file["requires_python"]), (&file["digests"]["md5"], &json!(">=3.9")));
+            let simple = server.get("/alice/dev/+simple/cheese-cellar/?format=application/vnd.pypi.simple.v1%2Bjson", "").await;
+            let on_page = simple.body["files"][0]["url"].as_str().unwrap();
+            let page = url::Url::parse("http://index.example/alice/dev/+simple/cheese-cellar/").unwrap();
+            let as_pip_reads_it = page.join(on_page).unwrap().as_str().replace('+', "%2B");
+            assert_eq!(file["url"], as_pip_reads_it, "pip-tools compares the two");
+            assert_eq!((whole.header("x-pypi-last-serial"), whole.header("content-type")), (simple.header("x-pypi-last-serial"), "application/json"));
+
+            let release = server.get("/alice/dev/pypi/cheese-cellar/2.0.rc1/json", "").await;
+            assert_eq!((&release.body["info"]["version"], release.body.get("releases")), (&json!("2.0rc1"), None));
+            for path in ["/alice/dev/pypi/Cheese.Cellar/json/", "/alice/dev/Cheese_Cellar/json", "/alice/dev/+simple/cheese-cellar/json"] {
+                assert_eq!(server.get(path, "").await.body, whole.body, "{path}");
+            }
+            let again = server.request("GET", "/alice/dev/cheese-cellar/json", "").header("if-none-match", whole.header("etag"));
+            assert_eq!(server.send(again, vec![]).await.status, 304);
+            for path in ["/alice/dev/none/json", "/alice/dev/pypi/cheese-cellar/3/json", "/x/y/none/json", "/pypi/none/json", "/alice/dev/-/json"] {
+                let missing = server.get(path, "").await;
+                assert_eq!((missing.status, missing.body), (404, json!({"message": "Not Found"})), "{path}");
+            }
+        }
+
+        async fn a_yanked_release_is_not_the_latest(db: Db) {
+            let server = Server::start(db).await;
+            let yanked = PageFile { yanked: Some("bad milk".into()), ..hashed("cheese_cellar-3.tar.gz") };
+            with_mirror(&server, vec![hashed("cheese_cellar-2.tar.gz"), yanked]).await;
+            let whole = server.get("/alice/pypi/cheese-cellar/json", "").await.body;
+            assert_eq!((&whole["info"]["version"], &whole["urls"][0]["yanked"]), (&json!("2"), &json!(false)));
+            let info = server.get("/alice/pypi/pypi/cheese-cellar/3/json", "").await.body["info"].clone();
+            assert_eq!((&info["yanked"], &info["yanked_reason"]), (&json!(true), &json!("bad milk")));
+            assert_eq!(whole["urls"][0]["digests"].as_object().unwrap().len(), 1, "no digest is made up");
+        }
+
+        async fn a_mirrored_release_speaks_through_a_wheel(db: Db) {
+            let server = Server::start(db).await;
+            let wheel = "cheese_cellar-1.0-py3-none-any.whl";
+            with_mirror(&server, vec![hashed("cheese_cellar-1.0.tar.gz"), hashed(wheel), hashed("cheese_cellar-0.1-py3-none-any.whl")]).await;
+            let core = &server.site.core;
+            let stored = core.blobs.put_bytes(format!("Metadata-Version: 2.1\nName: Cheese.Cellar\nVersion: 1.0\n{MORE}").into()).await.unwrap();
+            let (index, name) = (core.tree.load().find("alice", "pypi").unwrap().index.id, ProjectName::parse("cheese-cellar").unwrap());
+            let mut c = core.db.begin().await.unwrap();
+            db::mirrors::learn(&mut c, index, &name, wheel, Some(stored.sha256), core.clock.now()).await.unwrap();
+            c.commit().await.unwrap();
+            let info = server.get("/alice/pypi/cheese-cellar/json", "").await.body["info"].clone();
+            assert_eq!((&info["name"], &info["summary"], &info["requires_python"]), (&json!("Cheese.Cellar"), &json!("Aged"), &json!(">=3.9")));
+            // Of this one nothing is kept, and upstream does not answer.
+            let info = server.get("/alice/pypi/pypi/cheese-cellar/0.1/json", "").await.body["info"].clone();
+            assert_eq!((&info["name"], &info["summary"], &info["requires_python"]), (&json!("cheese-cellar"), &Value::Null, &json!(">=3.8")));
+        }
+
+        async fn a_private_name_is_not_looked_up_in_public(db: Db) {
+            let server = Server::start(db).await;
+            with_mirror(&server, vec![hashed("cheese_cellar-9.tar.gz")]).await;
+            let dev = server.ask("PUT", "/alice/dev", "root:root", json!({"bases": "alice/pypi"})).await;
+            assert_eq!(dev.status, 200);
+            assert_eq!(server.get("/alice/dev/cheese-cellar/json", "").await.body["info"]["version"], "9");
+            server.upload("alice/dev", "alice:alice", "1.0", "").await;
+            let whole = server.get("/alice/dev/cheese-cellar/json", "").await.body;
+            assert_eq!(whole["releases"].as_object().unwrap().keys().collect::<Vec<_>>(), ["1.0"]);
+        }
+
+        async fn a_project_of_many_files_is_answered(db: Db) {
+            let server = Server::start(db).await;
+            let name = |n: usize| format!("cheese_cellar-{}.{}-py3-none-any.whl", n / 10, n % 10);
+            with_mirror(&server, (0..5000).map(|n| hashed(&name(n))).collect()).await;
+            let packed = server.request("GET", "/alice/pypi/pypi/cheese-cellar/json", "").header("accept-encoding", "gzip");
+            let packed = server.send(packed, vec![]).await;
+            assert_eq!((packed.status, packed.header("content-encoding")), (200, "gzip"));
+            let whole = server.get("/alice/pypi/pypi/cheese-cellar/json", "").await.body;
+            assert_eq!((whole["releases"].as_object().unwrap().len(), &whole["info"]["version"]), (5000, &json!("499.9")));
+        }
+
+        async fn tools_that_know_only_the_server_find_the_default_index(db: Db) {
+            let server = Server::start(db).await;
+            with_mirror(&server, vec![hashed("cheese_cellar-1.tar.gz")]).await;
+            assert_eq!(server.get("/packages/source/c/cheese-cellar/cheese_cellar-1.tar.gz", "").await.status, 404, "there is no default index");
+            admin::set_default(&server.site.core, Some(IndexPath::parse("alice/pypi").unwrap())).await.unwrap();
+            for path in ["/pypi/cheese-cellar/json", "/cheese-cellar/json", "/pypi/Cheese_Cellar/1.0/json"] {
+                assert_eq!(server.get(path, "").await.body["info"]["version"], "1", "{path}");
+            }
+            let file = server.get("/cheese-cellar/json", "").await.body["urls"][0]["url"].as_str().unwrap().replace("%2B", "+");
+            for path in ["/packages/source/c/cheese-cellar/cheese_cellar-1.tar.gz", "//packages/source/c/Cheese.Cellar//cheese_cellar-1.tar.gz"] {
+                let found = server.get(path, "").await;
+                let from = url::Url::parse(&format!("http://index.example{path}")).unwrap();
+                assert_eq!((found.status, from.join(found.header("location")).unwrap().to_string()), (302, file.clone()), "{path}");
+            }
+            assert_eq!(server.get("/packages/source/c/cheese-cellar/other-1.tar.gz", "").await.status, 404);
+        }
+
+        async fn a_search_by_old_clients_is_not_taken_for_something_else(db: Db) {
+            let server = Server::start(db).await;
+            server.user("alice", &[("dev", json!({"acl_upload": ":ANONYMOUS:"}))]).await;
+            for path in ["/pypi", "/alice/dev", "/alice/dev/"] {
+                let call = server.request("POST", path, "").header("content-type", "text/xml");
+                let answer = server.send(call, b"<?xml version='1.0'?><methodCall/>".to_vec()).await;
+                assert!((400..500).contains(&answer.status), "{path}: {}", answer.status);
+            }
+        }
+    }
 }

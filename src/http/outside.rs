@@ -77,14 +77,16 @@ mod tests {
     use super::*;
     use axum::http::{HeaderName, HeaderValue};
 
-    fn headers(list: &[(&'static str, &'static str)]) -> HeaderMap {
+    type Headers = [(&'static str, &'static str)];
+
+    fn headers(list: &Headers) -> HeaderMap {
         list.iter().map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value))).collect()
     }
 
     #[test]
     fn the_table() {
         let host = ("host", "own.example:3141");
-        let cases: &[(&[(&'static str, &'static str)], bool, &str)] = &[
+        let cases: &[(&Headers, bool, &str)] = &[
             (&[host], false, "http://own.example:3141"),
             (&[], false, "http://localhost"),
             (&[("host", "[::1]:3141")], false, "http://[::1]:3141"),

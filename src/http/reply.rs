@@ -116,7 +116,8 @@ pub fn error(error: &Error, request: &HeaderMap) -> Reply {
         request.get(ACCEPT).and_then(|value| value.to_str().ok()).is_some_and(|accept| accept::names_json(Some(accept)));
     let mut reply = match wants_json {
         true => {
-            let code = format!("{} {words}", status.as_u16());
+            // uv shows the code and nothing else.
+            let code = format!("{} {body}", status.as_u16());
             json(status, &json!({"message": body, "code": code, "title": status.canonical_reason().unwrap_or_default()}))
         }
         false => text(status, body + "\n"),

@@ -108,8 +108,8 @@ pub fn route<'a>(segments: &[&'a str]) -> Route<'a> {
         [user, index, "+e", folder, filename] => Route::PlainFile(user, index, folder, filename),
         [user, index, "pypi", project, "json"] => Route::ProjectJson(At::Index(user, index), project, None),
         [user, index, "pypi", project, version, "json"] => Route::ProjectJson(At::Index(user, index), project, Some(version)),
-        // pip-tools takes `simple/` off the end of `…/+simple/` and asks for what is left plus the project.
-        [user, index, "+", project, "json"] => Route::ProjectJson(At::Index(user, index), project, None),
+        // pip-tools asks below the address that it was given, unless that ends in `/simple/`.
+        [user, index, "+simple", project, "json"] => Route::ProjectJson(At::Index(user, index), project, None),
         [_, _, third, ..] if third.starts_with('+') => Route::Nothing,
         [user, index, project, "json"] => Route::ProjectJson(At::Index(user, index), project, None),
         [user, index, project] => Route::Project(user, index, project),
@@ -160,7 +160,7 @@ mod tests {
             "/root/main/+e/http_x/foo.zip",
             "/root/main/pypi/foo/json",
             "/root/main/pypi/foo/1/json",
-            "/root/main/+/foo/json",
+            "/root/main/+simple/foo/json",
             "/root/main/foo/json",
             "/root/main/foo",
             "/root/main/foo/1.0",
@@ -197,7 +197,7 @@ mod tests {
         /root/main/+e/http_x/foo.zip -> PlainFile("root", "main", "http_x", "foo.zip")
         /root/main/pypi/foo/json -> ProjectJson(Index("root", "main"), "foo", None)
         /root/main/pypi/foo/1/json -> ProjectJson(Index("root", "main"), "foo", Some("1"))
-        /root/main/+/foo/json -> ProjectJson(Index("root", "main"), "foo", None)
+        /root/main/+simple/foo/json -> ProjectJson(Index("root", "main"), "foo", None)
         /root/main/foo/json -> ProjectJson(Index("root", "main"), "foo", None)
         /root/main/foo -> Project("root", "main", "foo")
         /root/main/foo/1.0 -> Version("root", "main", "foo", "1.0")

@@ -20,6 +20,8 @@ use std::sync::Arc;
 pub struct UserPatch {
     /// New password.
     pub password: Option<String>,
+    /// The session that brings the new password, if one does: it goes on, because devpi's client does not sign in again.
+    pub session: Option<Sha256>,
     /// Free text.
     pub email: Option<String>,
     /// Free text.
@@ -81,7 +83,7 @@ fn may_modify_user(core: &Core, caller: &Caller, name: &str) -> bool {
     }
 }
 
-/// Changes a user; `true` if the password was among the changes, which ends the user's sessions.
+/// Changes a user; `true` if the password was among the changes, which ends the user's other sessions.
 pub async fn modify_user(core: &Arc<Core>, caller: &Caller, name: &str, patch: UserPatch) -> Result<bool> {
     let only_password = patch.password.is_some() && patch_is_only_password(&patch);
     // With restricted modification users keep the right to their own password.
@@ -101,7 +103,7 @@ pub async fn modify_user(core: &Arc<Core>, caller: &Caller, name: &str, patch: U
         let mut c = task.db.begin().await?;
         if let Some(hash) = &hash {
             db::users::set_password(&mut c, user.id, hash, now).await?;
-            db::sessions::remove_of_user(&mut c, user.id).await?;
+            db::sessions::remove_of_user(&mut c, user.id, patch.session.as_ref()).await?;
             note(&mut c, &actor, Action::UserPassword, json!({"user": user.name}), now).await?;
         }
         if !patch_is_only_password(&patch) {
@@ -239,7 +241,8 @@ pub async fn create_token(
     .await
 }
 
-fn check_token_request(caller: &Caller, owner: &str, name: &str, scope: &Scope) -> Result<()> {
+/// Whether this token may be made by this caller.
+pub(super) fn check_token_request(caller: &Caller, owner: &str, name: &str, scope: &Scope) -> Result<()> {
     if !caller.may_manage_user(owner) {
         return Err(Error::Forbidden(format!("no permission to make tokens for user {owner}")));
     }

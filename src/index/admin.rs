@@ -163,8 +163,8 @@ fn config(index: &Index) -> Map<String, Value> {
 
 /// An index's options as anybody who may read it sees them, with `type`, as devpi answers.
 pub fn shown(index: &Index) -> Map<String, Value> {
-    let mut options = config(index);
-    options.extend(index.settings.shown());
+    let mut options = index.settings.shown();
+    options.extend(config(index).remove_entry("bases"));
     options.insert("type".into(), json!(index.kind.word()));
     options
 }

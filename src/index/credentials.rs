@@ -184,6 +184,10 @@ pub async fn hash_password(core: &Core, password: &str) -> Result<String> {
     if password.len() > limits::PASSWORD_BYTES_MAX {
         return Err(Error::BadRequest(format!("A password has at most {} bytes", limits::PASSWORD_BYTES_MAX)));
     }
+    // It would be taken for a token or a session wherever it is used.
+    if [TOKEN_PREFIX, SESSION_PREFIX].iter().any(|prefix| password.starts_with(prefix)) {
+        return Err(Error::BadRequest(format!("A password must not begin with {TOKEN_PREFIX} or {SESSION_PREFIX}")));
+    }
     let password = password.to_owned();
     let _permit = core.verified.checks.acquire().await.map_err(|e| Error::Internal(e.into()))?;
     let hash = tokio::task::spawn_blocking(move || {

@@ -10,7 +10,6 @@ pub mod core;
 pub mod credentials;
 pub mod download;
 pub mod fetch;
-pub mod first_start;
 pub mod flight;
 pub mod follow;
 pub mod holdings;
@@ -27,6 +26,7 @@ pub mod publish;
 pub mod record;
 pub mod release;
 pub mod settings;
+pub mod setup;
 pub mod tree;
 
 pub use self::core::{Core, Rules};

@@ -43,8 +43,6 @@ pub enum Published {
 #[derive(Debug)]
 struct Claims {
     file: DistFilename,
-    /// The name as its author writes it.
-    display_name: String,
     sha256: Option<String>,
     md5: Option<String>,
     blake2: Option<String>,
@@ -102,7 +100,6 @@ fn claims(upload: &Upload) -> Result<Claims> {
         return Err(Error::BadRequest(format!("filetype '{kind}' does not fit filename '{}': use {wanted}", upload.filename)));
     }
     Ok(Claims {
-        display_name: field(upload, "name").unwrap_or(file.project.as_str()).to_owned(),
         sha256: hex_field(upload, "sha256_digest", 64)?,
         md5: hex_field(upload, "md5_digest", 32)?,
         blake2: blake2_field(upload)?,
@@ -176,7 +173,7 @@ async fn record(core: &Core, entry: &Entry<'_>) -> Result<Published> {
     db::blobs::put(&mut c, &fetch::blob_row(&entry.blob), now).await?;
     db::blobs::put(&mut c, &fetch::blob_row(&entry.metadata), now).await?;
     refuse_if_closed(&mut c, entry).await?;
-    let project = db::projects::put(&mut c, entry.index.id, project_name, &entry.claims.display_name, now).await?;
+    let project = db::projects::put(&mut c, entry.index.id, project_name, entry.inspected.metadata.name(), now).await?;
     let (published, replaced) = match db::files::by_name(&mut c, project, entry.filename).await? {
         Some(old) if old.sha256 == entry.blob.sha256 => return Ok(Published::Identical),
         Some(old) if entry.index.settings.volatile => (Published::Replaced, Some(old.id)),

@@ -7,7 +7,9 @@ pub mod api;
 pub mod indexes;
 pub mod projects;
 #[cfg(test)]
-mod testing;
+pub(super) mod testing;
+#[cfg(test)]
+mod tests;
 pub mod users;
 
 use crate::error::{Error, Result};

@@ -211,11 +211,14 @@ async fn delete(site: &Site, call: &Call<'_>, of: Of<'_>) -> Result<Reply> {
     let index = here(site, call, of)?;
     let force = call.query_value("force").is_some();
     let target = of.version.map_or(Target::Project, |version| Target::Release(version.to_owned()));
-    release::remove(&site.core, call.caller, &index, &name, target, force).await?;
-    if index.kind == Kind::Mirror && of.version.is_none() {
-        // What is forgotten of a mirror is what upstream will be asked again.
-        let sight = sight(site, call, At::Index(of.user, of.index), Some(&name))?;
-        mirror::forget(&site.core, &sight, &name).await?;
+    let removed = release::remove(&site.core, call.caller, &index, &name, target, force).await;
+    match (&removed, index.kind, of.version) {
+        // A mirror forgets what it knows of the project, whether or not it kept files of it, and asks upstream again.
+        (Ok(()) | Err(Error::NotFound(_)), Kind::Mirror, None) => {
+            let sight = sight(site, call, At::Index(of.user, of.index), Some(&name))?;
+            mirror::forget(&site.core, &sight, &name).await?;
+        }
+        _ => removed?,
     }
     let words = match of.version {
         None => format!("project {name} deleted from stage {}", index.path),

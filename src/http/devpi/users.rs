@@ -6,7 +6,7 @@ use crate::db;
 use crate::db::users::{Profile, User};
 use crate::error::{Error, Result};
 use crate::http::reply::{self, Reply};
-use crate::http::{Call, Site};
+use crate::http::{Call, Site, auth};
 use crate::index::access::Caller;
 use crate::index::account::{self, UserPatch};
 use crate::index::credentials;
@@ -102,6 +102,7 @@ async fn modify(site: &Site, call: &Call<'_>, name: &str, body: Body) -> Result<
     }
     let patch = UserPatch {
         password: password(&given)?,
+        session: auth::session(call.headers),
         email: text(&given, "email")?,
         title: text(&given, "title")?,
         description: text(&given, "description")?,
@@ -110,7 +111,7 @@ async fn modify(site: &Site, call: &Call<'_>, name: &str, body: Body) -> Result<
     if !account::modify_user(&site.core, call.caller, name, patch).await? {
         return Ok(reply::message(StatusCode::OK, "user updated"));
     }
-    // The change ended all sessions of the user; the client goes on with this one.
+    // The change ended the user's other sessions; here is one more for whoever has none, as devpi gives it.
     let user = account::find_user(&site.core, name).await?;
     let (secret, _) = credentials::begin_session(&site.core, user.id).await?;
     let proof = json!({"password": secret, "expiration": limits::SESSION_LENGTH.as_secs()});

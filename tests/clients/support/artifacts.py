@@ -98,9 +98,9 @@ def sdist(project: str, version: str = "1.0", requires: tuple[str, ...] = (), re
     return Artifact(f"{top}.tar.gz", _tar_gz(members), metadata, project, version, requires_python)
 
 
-def wheel_of_size(project: str, version: str, payload_bytes: int) -> Artifact:
-    """A wheel whose file is a little larger than `payload_bytes`: its payload cannot be compressed."""
-    block = hashlib.sha256(project.encode()).digest()
+def wheel_of_size(project: str, version: str, payload_bytes: int, seed: str = "") -> Artifact:
+    """A wheel whose file is a little larger than `payload_bytes`: its payload cannot be compressed. Another seed, other bytes."""
+    block = hashlib.sha256(f"{project}{seed}".encode()).digest()
     noise = bytearray()
     while len(noise) < payload_bytes:
         block = hashlib.sha256(block).digest()

@@ -1,0 +1,70 @@
+//! What happens by itself while the server runs. Each task does one small thing from time to time and survives its failures.
+
+use crate::db;
+use crate::error::Result;
+use crate::index::{Core, follow};
+use crate::limits;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::{MissedTickBehavior, interval};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// The running background tasks.
+#[derive(Debug)]
+pub struct Background {
+    tasks: TaskTracker,
+    stop: CancellationToken,
+}
+
+impl Background {
+    /// Starts them all.
+    pub fn start(core: &Arc<Core>) -> Self {
+        let background = Self { tasks: TaskTracker::new(), stop: CancellationToken::new() };
+        background.every(limits::JOURNAL_POLL, "follow the journal", core, follow_journal);
+        background.every(limits::SESSION_PRUNING, "forget expired sessions", core, prune_sessions);
+        background
+    }
+
+    /// Ends them between two rounds, and waits for that.
+    pub async fn stop(self) {
+        self.stop.cancel();
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+
+    /// Does `work` now and then every `period`. The first of several failures in a row is logged, and their end.
+    fn every<F>(&self, period: Duration, what: &'static str, core: &Arc<Core>, work: impl Fn(Arc<Core>) -> F + Send + 'static)
+    where
+        F: Future<Output = Result<()>> + Send,
+    {
+        let (core, stop) = (core.clone(), self.stop.clone());
+        self.tasks.spawn(async move {
+            let mut rounds = interval(period);
+            rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            let mut failing = false;
+            while stop.run_until_cancelled(rounds.tick()).await.is_some() {
+                let done = work(core.clone()).await;
+                match &done {
+                    Ok(()) if failing => tracing::info!("could {what} again"),
+                    Ok(()) => {}
+                    Err(error) if failing => tracing::debug!(%error, "still could not {what}"),
+                    Err(error) => tracing::error!(error = ?error, "could not {what}; trying again and again"),
+                }
+                failing = done.is_err();
+            }
+        });
+    }
+}
+
+async fn follow_journal(core: Arc<Core>) -> Result<()> {
+    follow::catch_up(&core).await.map(drop)
+}
+
+async fn prune_sessions(core: Arc<Core>) -> Result<()> {
+    let mut c = core.db.begin().await?;
+    let pruned = db::sessions::prune(&mut c, core.clock.now()).await?;
+    c.commit().await?;
+    tracing::debug!(pruned, "forgot expired sessions");
+    Ok(())
+}

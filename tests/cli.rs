@@ -1,0 +1,240 @@
+//! The program as people start it: what it prints, where, with which status, and what it leaves behind.
+
+#![allow(clippy::unwrap_used, reason = "a test may fail loudly, in its helpers too")]
+
+use std::io::{BufRead, BufReader, Read};
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+/// The program in an empty environment: nothing of this machine's configures it.
+fn cheeseshop(folder: &Path, args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_cheeseshop"));
+    // A PATH without pip: nothing is found that could be mirrored.
+    command.env_clear().env("PATH", folder).env("CHEESESHOP_DATA_DIR", folder.join("data"));
+    command.args(args).stdin(Stdio::null());
+    command
+}
+
+fn run(folder: &Path, args: &[&str]) -> Output {
+    cheeseshop(folder, args).output().unwrap()
+}
+
+/// What a command that must succeed prints.
+fn ok(folder: &Path, args: &[&str]) -> String {
+    let output = run(folder, args);
+    assert!(output.status.success(), "{args:?}: {}", text(&output.stderr));
+    text(&output.stdout)
+}
+
+/// The status and the message of a command that must fail.
+fn fails(folder: &Path, args: &[&str]) -> (i32, String) {
+    let output = run(folder, args);
+    assert_eq!(text(&output.stdout), "", "{args:?}");
+    (output.status.code().unwrap(), text(&output.stderr))
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+/// A running server; killed when a test fails.
+struct Server {
+    child: Child,
+    /// The lines it printed up to the one with the default index, which is the last.
+    printed: Vec<String>,
+}
+
+impl Server {
+    fn start(command: &mut Command) -> Self {
+        let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        // From here on it is ended even if an assertion fails.
+        let mut server = Self { child, printed: Vec::new() };
+        for line in BufReader::new(server.child.stdout.take().unwrap()).lines() {
+            server.printed.push(line.unwrap());
+            if server.line("  /simple/").is_some() {
+                return server;
+            }
+        }
+        let mut log = String::new();
+        server.child.stderr.take().unwrap().read_to_string(&mut log).unwrap();
+        panic!("the server ended at once, having printed {:?} and logged {log}", server.printed);
+    }
+
+    fn line(&self, beginning: &str) -> Option<&str> {
+        self.printed.iter().find_map(|line| line.strip_prefix(beginning)).map(str::trim)
+    }
+
+    fn address(&self) -> String {
+        let url = self.printed.iter().find_map(|line| line.split_once("http://")).unwrap().1;
+        url.trim_end_matches('/').to_owned()
+    }
+
+    /// SIGTERM must end it with status 0; returns its log.
+    fn stop(mut self) -> String {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-s", "TERM", &pid]).status().unwrap().success());
+        let deadline = Instant::now() + Duration::from_secs(20);
+        let status = loop {
+            match self.child.try_wait().unwrap() {
+                Some(status) => break status,
+                None if Instant::now() > deadline => panic!("still running after SIGTERM"),
+                None => std::thread::sleep(Duration::from_millis(20)),
+            }
+        };
+        let mut log = String::new();
+        self.child.stderr.take().unwrap().read_to_string(&mut log).unwrap();
+        assert_eq!(status.code(), Some(0), "{log}");
+        log
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+const SERVE: &[&str] = &["serve", "--listen", "127.0.0.1:0"];
+
+#[test]
+fn the_first_start_prints_a_password_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let beginning = "The first start: the password of root is ";
+    // Without a command it serves; an empty variable is an unset one, so the password is generated.
+    let first =
+        Server::start(cheeseshop(folder.path(), &SERVE[1..]).env("CHEESESHOP_ROOT_PASSWORD", "").env("CHEESESHOP_UPSTREAM", ""));
+    let password = first.line(beginning).and_then(|rest| rest.split(' ').next()).unwrap().to_owned();
+    assert!(password.len() >= 32, "{password}");
+    assert_eq!(first.line("  data"), folder.path().join("data").to_str());
+    assert_eq!(first.line("  upstream"), Some("none; name one with --upstream https://…"));
+    assert_eq!(first.line("  /simple/"), Some("root/main"));
+    assert!(!first.stop().contains(&password), "a password in the log");
+    let second = Server::start(&mut cheeseshop(folder.path(), SERVE));
+    assert_eq!(second.line(beginning), None);
+    second.stop();
+}
+
+#[test]
+fn a_named_upstream_is_kept_and_its_password_not_shown() {
+    let folder = tempfile::tempdir().unwrap();
+    let named = [SERVE, &["--upstream", "https://me:sesame@index.example/simple"]].concat();
+    let first = Server::start(&mut cheeseshop(folder.path(), &named));
+    assert_eq!(first.line("  upstream"), Some("https://index.example/simple/ (from --upstream)"));
+    assert!(!first.stop().contains("sesame"));
+    let second = Server::start(&mut cheeseshop(folder.path(), SERVE));
+    assert_eq!(second.line("  upstream"), Some("https://index.example/simple/"));
+    second.stop();
+    let shown = ok(folder.path(), &["index", "show", "root/pypi", "--json"]);
+    assert!(shown.contains("https://index.example/simple/") && !shown.contains("sesame"), "{shown}");
+}
+
+#[test]
+fn what_cannot_be_meant_ends_with_status_2_and_makes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let bootstrap = folder.path().join("bootstrap.toml");
+    std::fs::write(&bootstrap, "[users.alice]\nemail = \"a@example.org\"\npasword = \"sesame\"\n").unwrap();
+    for (args, reason) in [
+        (&["serve", "--listen", "nowhere"][..], "IP address and a port"),
+        (&["serve", "--no-such-flag"], "--no-such-flag"),
+        (&["--listen", "0.0.0.0:0", "--root-password", ""], "loopback"),
+        (&["serve", "--upstream", "ftp://index.example/"], "https://"),
+        (&["serve", "--bootstrap", bootstrap.to_str().unwrap()], "line 3: unknown field `pasword`"),
+        (&["serve", "--bootstrap", "/no/such/file.toml"], "cannot be read"),
+        (&["token", "add", "root", "--name", "x", "--allow", "everything"], "read, upload, manage"),
+        (&["no-such-command"], "no-such-command"),
+    ] {
+        let (status, message) = fails(folder.path(), args);
+        assert_eq!(status, 2, "{args:?}: {message}");
+        assert!(message.contains(reason) && !message.contains("sesame"), "{args:?}: {message}");
+    }
+    assert!(!folder.path().join("data").exists());
+}
+
+#[test]
+fn only_serve_makes_a_data_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    for args in [&["user", "list"][..], &["index", "list"], &["token", "list", "root"]] {
+        let (status, message) = fails(folder.path(), args);
+        assert_eq!(status, 1, "{args:?}");
+        assert!(message.starts_with("cheeseshop: there is no data folder ") && message.lines().count() == 1, "{message}");
+    }
+    assert!(!folder.path().join("data").exists());
+    std::fs::create_dir(folder.path().join("data")).unwrap();
+    let (status, message) = fails(folder.path(), &["user", "list"]);
+    assert!(status == 1 && message.contains("there is no database"), "{message}");
+    assert_eq!(std::fs::read_dir(folder.path().join("data")).unwrap().count(), 0);
+}
+
+#[test]
+fn a_taken_port_is_said_plainly() {
+    let folder = tempfile::tempdir().unwrap();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let (status, message) = fails(folder.path(), &["serve", "--listen", &address]);
+    assert_eq!(status, 1);
+    assert!(message.contains(&format!("another program listens on {address} already")), "{message}");
+    assert!(!folder.path().join("data").exists());
+    let (status, message) = fails(folder.path(), &["healthcheck", "--listen", "127.0.0.1:1"]);
+    assert!(status == 1 && message.contains("does not answer"), "{message}");
+}
+
+#[test]
+fn users_indexes_and_tokens_are_administered_while_the_server_runs() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    let server = Server::start(&mut cheeseshop(path, SERVE));
+    let password = path.join("password");
+    std::fs::write(&password, "sesame open\n").unwrap();
+    let password = password.to_str().unwrap();
+    ok(path, &["healthcheck", "--listen", &server.address()]);
+
+    ok(path, &["user", "add", "alice", "--password-file", password, "--email", "alice@example.org"]);
+    assert!(fails(path, &["user", "add", "alice", "--password-file", password]).1.contains("already exists"));
+    assert!(fails(path, &["user", "add", "bob"]).1.contains("no terminal"));
+    ok(path, &["user", "set", "alice", "--title", "Alice"]);
+    ok(path, &["user", "passwd", "alice", "--password-file", password]);
+    assert!(ok(path, &["user", "list"]).contains("alice  alice@example.org  Alice"));
+    assert!(!ok(path, &["user", "show", "alice", "--json"]).contains("argon2"));
+
+    ok(path, &["index", "add", "alice/dev", "bases=root/main", "acl_read=alice"]);
+    ok(path, &["index", "set", "alice/dev", "acl_upload+=root", "title=Our own"]);
+    assert!(ok(path, &["index", "list", "alice"]).contains("alice/dev  stage  Our own"));
+    assert!(ok(path, &["index", "show", "alice/dev"]).contains("acl_upload                    alice,root"));
+    assert!(fails(path, &["index", "set", "alice/dev", "colour=red"]).1.contains("colour=red"));
+    assert!(fails(path, &["index", "release-name", "alice/dev", "nothing"]).1.contains("nothing"));
+    assert!(fails(path, &["index", "remove", "root/main"]).1.contains("non-volatile"));
+
+    let add = ["token", "add", "alice", "--name", "ci", "--allow", "read,upload", "--index", "alice/dev", "--expires", "90d"];
+    let printed = ok(path, &add);
+    let token = printed.lines().last().unwrap();
+    assert!(token.starts_with("cheeseshop_") && token.len() > 40, "{printed}");
+    let listed = ok(path, &["token", "list", "alice"]);
+    assert!(listed.contains("allow read,upload; indexes alice/dev") && !listed.contains(token), "{listed}");
+    assert!(
+        fails(path, &["token", "add", "alice", "--name", "x", "--allow", "read", "--index", "alice/nowhere"])
+            .1
+            .contains("alice/nowhere")
+    );
+    assert!(
+        fails(path, &["token", "add", "alice", "--name", "x", "--allow", "read", "--expires", "2020-01-01"]).1.contains("past")
+    );
+    ok(path, &["token", "remove", "alice", "ci"]);
+    assert_eq!(ok(path, &["token", "list", "alice"]), "");
+
+    ok(path, &["index", "remove", "alice/dev"]);
+    ok(path, &["user", "remove", "alice"]);
+    assert!(!ok(path, &["user", "list"]).contains("alice"));
+    server.stop();
+}
+
+#[test]
+fn an_open_root_stays_on_this_machine() {
+    let folder = tempfile::tempdir().unwrap();
+    let first = Server::start(cheeseshop(folder.path(), SERVE).args(["--root-password", ""]));
+    assert_eq!(first.line("The first start"), None, "nothing was generated");
+    first.stop();
+    let (status, message) = fails(folder.path(), &["serve", "--listen", "0.0.0.0:0"]);
+    assert!(status == 1 && message.contains("root has an empty password"), "{message}");
+}
