@@ -137,15 +137,21 @@ pub async fn page(core: &Arc<Core>, sight: &Sight, project: &ProjectName, form: 
         }
         core.pages.0.invalidate(&key).await;
     }
-    let mount = key.mount.clone();
-    let made = core.pages.0.try_get_with(key, async {
-        let listing = listing::listing(core, sight, project).await?;
-        match listing.known {
-            true => render(listing, form, mount).await,
-            false => Err(Error::no_project(project)),
+    let listing = listing::listing(core, sight, project).await?;
+    if !listing.known {
+        return Err(Error::no_project(project));
+    }
+    let made = core.pages.0.try_get_with(key.clone(), render(listing.clone(), form, key.mount.clone()));
+    let page = made.await.map_err(|error: Arc<Error>| error.share())?;
+    match page.seen >= listing.seen {
+        true => Ok(page),
+        // Somebody else was rendering what was there before.
+        false => {
+            let page = render(listing, form, key.mount.clone()).await?;
+            core.pages.0.insert(key, page.clone()).await;
+            Ok(page)
         }
-    });
-    made.await.map_err(|error: Arc<Error>| error.share())
+    }
 }
 
 async fn render(listing: Arc<Listing>, form: Form, mount: Mount) -> Result<Arc<Page>> {
