@@ -3,6 +3,7 @@
 use super::support::{Answer, Dist, Engine, FakeUpstream, Item, LONG, Shop, both};
 use cheeseshop::index::follow;
 use futures_util::future::join_all;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 fn serial_of(answer: &Answer) -> i64 {
@@ -101,9 +102,9 @@ both! {
         shop.stage("alice/dev", &[]).await;
         shop.stage("alice/above", &["bases=alice/dev"]).await;
         shop.publish("alice/dev", "app", "0").await;
-        let done = std::sync::atomic::AtomicBool::new(false);
+        let done = AtomicBool::new(false);
         let readers = join_all((0..4).map(|_| async {
-            while !done.load(std::sync::atomic::Ordering::SeqCst) {
+            while !done.load(Ordering::SeqCst) {
                 shop.page("alice/above", "app").await;
                 tokio::task::yield_now().await;
             }
@@ -115,7 +116,36 @@ both! {
                 assert_eq!(page.filenames().len(), n + 1);
                 page.link(&dist.filename);
             }
-            done.store(true, std::sync::atomic::Ordering::SeqCst);
+            done.store(true, Ordering::SeqCst);
+        };
+        futures_util::future::join(readers, writer).await;
+    }
+
+    /// The same for changes of who inherits from whom.
+    async fn a_page_made_while_bases_change_is_never_taken_for_current(engine: Engine) {
+        let shop = Shop::start(engine).await;
+        shop.stage("alice/base", &[]).await;
+        shop.stage("alice/dev", &[]).await;
+        shop.publish("alice/dev", "app", "1.0").await;
+        shop.publish("alice/base", "app", "2.0").await;
+        let done = AtomicBool::new(false);
+        let readers = join_all((0..6).map(|_| async {
+            while !done.load(Ordering::SeqCst) {
+                shop.page("alice/dev", "app").await;
+                tokio::task::yield_now().await;
+            }
+        }));
+        let writer = async {
+            for _ in 0..20 {
+                for (bases, files) in [("bases=alice/base", 2), ("bases=", 1)] {
+                    shop.set("alice/dev", &[bases]).await;
+                    for _ in 0..10 {
+                        assert_eq!(shop.filenames("alice/dev", "app").await.len(), files);
+                        tokio::task::yield_now().await;
+                    }
+                }
+            }
+            done.store(true, Ordering::SeqCst);
         };
         futures_util::future::join(readers, writer).await;
     }

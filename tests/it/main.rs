@@ -8,14 +8,14 @@
 
 mod support;
 
+mod access;
+mod auth;
 mod files;
+mod inheritance;
+mod journal;
 mod lists;
 mod negotiation;
 mod pages;
 mod publish;
 mod removal;
 mod upload_forms;
-mod access;
-mod auth;
-mod inheritance;
-mod journal;
