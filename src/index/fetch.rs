@@ -60,13 +60,22 @@ pub struct Fetching {
 /// Fetches the file, or joins those who wait for it already. Returns when upstream has begun to answer.
 pub async fn fetch(core: &Arc<Core>, project: &ProjectName, listed: &Listed) -> Result<Fetching> {
     let mut progress = join(core, project, listed);
-    let state = progress.wait_for(|state| !matches!(state, Progress::Asking)).await;
+    let state = progress.wait_for(has_begun).await;
     let length = match &*state.map_err(|_| interrupted())? {
         Progress::Flowing(flow) | Progress::Kept(flow, _) => flow.length,
         Progress::Failed(error) => return Err(error.share()),
         Progress::Asking => return Err(interrupted()),
     };
     Ok(Fetching { progress, length })
+}
+
+/// Whether the answer to a client can begin. An empty file has no last byte to hold back, so it must have been checked.
+fn has_begun(state: &Progress) -> bool {
+    match state {
+        Progress::Asking => false,
+        Progress::Flowing(flow) => flow.length != Some(0),
+        Progress::Kept(..) | Progress::Failed(_) => true,
+    }
 }
 
 fn interrupted() -> Error {
@@ -107,6 +116,11 @@ async fn lead(
     progress: &watch::Sender<Progress>,
 ) -> Result<(Flow, StoredBlob)> {
     let download = open(core, listed).await?;
+    if let (Some(announced), Some(length)) = (listed.file.size, download.length)
+        && announced != length
+    {
+        return Err(wrong("size"));
+    }
     let digests = match listed.file.hash("sha256") {
         Some(_) => Digests::Sha256,
         None => Digests::Sha256AndMd5,
@@ -167,18 +181,21 @@ fn refused(error: SpoolError) -> Error {
 
 /// Whether the bytes are the ones that upstream's page announced.
 fn check(listed: &Listed, spooled: &Spooled) -> Result<()> {
-    let wrong = |what: &str| Err(Error::BadGateway(format!("upstream sent bytes of another {what} than its page announced")));
     if listed.file.size.is_some_and(|size| size != spooled.size) {
-        return wrong("size");
+        return Err(wrong("size"));
     }
     if listed.file.hash("sha256").is_some_and(|hex| hex != spooled.sha256.hex()) {
-        return wrong("SHA-256");
+        return Err(wrong("SHA-256"));
     }
     let md5 = spooled.md5.map(hex::encode);
     match (listed.file.hash("md5"), md5) {
-        (Some(wanted), Some(found)) if wanted != found => wrong("MD5"),
+        (Some(wanted), Some(found)) if wanted != found => Err(wrong("MD5")),
         _ => Ok(()),
     }
+}
+
+fn wrong(what: &str) -> Error {
+    Error::BadGateway(format!("upstream sent bytes of another {what} than its page announced"))
 }
 
 /// Notes that the mirror keeps the file. Not journalled: no page shows it.
@@ -251,12 +268,12 @@ impl Fetching {
 async fn next_piece(progress: &mut watch::Receiver<Progress>, left: &Range<u64>) -> io::Result<Option<(Arc<File>, Range<u64>)>> {
     let broken = |error: &dyn std::fmt::Display| io::Error::other(error.to_string());
     let ready = progress.wait_for(|state| match state {
-        Progress::Flowing(flow) => presentable(flow) > left.start,
+        Progress::Flowing(flow) => presentable(flow, left.end) > left.start,
         Progress::Kept(..) | Progress::Failed(_) => true,
         Progress::Asking => false,
     });
     match &*ready.await.map_err(|e| broken(&e))? {
-        Progress::Flowing(flow) => Ok(Some((flow.file.clone(), left.start..presentable(flow).min(left.end)))),
+        Progress::Flowing(flow) => Ok(Some((flow.file.clone(), left.start..presentable(flow, left.end)))),
         Progress::Kept(flow, blob) => {
             let end = blob.size.min(left.end);
             Ok((left.start < end).then(|| (flow.file.clone(), left.start..end)))
@@ -266,10 +283,11 @@ async fn next_piece(progress: &mut watch::Receiver<Progress>, left: &Range<u64>)
     }
 }
 
-/// How far the bytes may be handed out before they are checked: all but the last. Without it no client takes them for whole.
-fn presentable(flow: &Flow) -> u64 {
+/// How far the bytes up to `end` may be handed out before they are checked: all but the last one that is wanted. Without it no
+/// client takes them for whole.
+fn presentable(flow: &Flow, end: u64) -> u64 {
     match flow.length {
-        Some(length) => flow.written.min(length.saturating_sub(1)),
+        Some(length) => flow.written.min(length.min(end).saturating_sub(1)),
         // No length was told, so the end is told by the framing, and only after the check.
         None => flow.written,
     }

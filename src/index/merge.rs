@@ -42,6 +42,13 @@ pub struct Contribution {
     pub serial: Serial,
 }
 
+impl Contribution {
+    /// Whether nothing is left of the project there but files for those who have their links: upstream has removed it.
+    fn is_remainder(&self) -> bool {
+        self.files.is_empty() && self.versions.is_empty() && self.status.is_none() && !self.hidden.is_empty()
+    }
+}
+
 /// A project as one caller sees it through one index.
 #[derive(Debug, Clone)]
 pub struct Listing {
@@ -103,7 +110,7 @@ pub fn merge(name: &ProjectName, contributions: Vec<Contribution>) -> Listing {
         versions: Vec::new(),
         status: contributions.first().and_then(|c| c.status.clone()),
         serial: contributions.iter().map(|c| c.serial).max().unwrap_or(Serial::NONE),
-        known: !contributions.is_empty(),
+        known: contributions.iter().any(|c| !c.is_remainder()),
         seen: Serial::NONE,
         by_name: Vec::new(),
         valid_until: None,

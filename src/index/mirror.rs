@@ -261,7 +261,7 @@ pub fn bad_gateway(error: &UpstreamError) -> Error {
     }
 }
 
-/// What the mirror contributes to a page; `None` if upstream does not have the project.
+/// What the mirror contributes to a page; `None` if upstream does not have the project and nothing of it is kept.
 pub async fn contribution(
     c: &mut db::Conn,
     index: &Arc<Index>,
@@ -284,7 +284,9 @@ pub async fn contribution(
     let (index, project) = (index.clone(), project.clone());
     let work = tokio::task::spawn_blocking(move || {
         let record = Record::unpack(&row.body)?;
-        Ok::<_, anyhow::Error>(record.is_there().then(|| assemble(&index, &project, record, &known)))
+        let is_there = record.is_there();
+        let contribution = assemble(&index, &project, record, &known);
+        Ok::<_, anyhow::Error>(Some(contribution).filter(|c| is_there || !c.hidden.is_empty()))
     });
     Ok(work.await??)
 }
