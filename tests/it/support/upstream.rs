@@ -287,7 +287,11 @@ async fn answer(state: Arc<Mutex<State>>, address: SocketAddr, request: Request<
         };
         state.seen.push(seen);
         let at = state.seen.len() - 1;
-        (state.modes.get(request.uri().path()).cloned(), state.content(address, &request), at)
+        let mode = state.modes.get(request.uri().path()).cloned();
+        // What goes wrong with a body can go wrong only where there is one.
+        let conditional = !matches!(mode, Some(Mode::Cut(_) | Mode::EndEarly(_) | Mode::Lie(_) | Mode::Hold(_)));
+        let content = state.content(address, &request, conditional);
+        (mode, content, at)
     };
     let reply = match mode {
         Some(mode) => misbehave(mode, content).await,
@@ -314,7 +318,7 @@ impl Content {
 }
 
 impl State {
-    fn content(&self, address: SocketAddr, request: &Request<Incoming>) -> Content {
+    fn content(&self, address: SocketAddr, request: &Request<Incoming>, conditional: bool) -> Content {
         let header = |name: &str| request.headers().get(name).map(|value| value.to_str().unwrap());
         if self.credentials.is_some() && header("authorization") != self.credentials.as_deref() {
             return Content { headers: vec![("www-authenticate", "Basic".into())], ..Content::status(401) };
@@ -326,7 +330,10 @@ impl State {
                 Some(project) => self.projects.get(project).map(|items| self.page(address, project, items)),
                 None => None,
             };
-            return body.map_or_else(|| Content::status(404), |body| self.conditional(body, header("if-none-match")));
+            return body.map_or_else(
+                || Content::status(404),
+                |body| self.conditional(body, header("if-none-match").filter(|_| conditional)),
+            );
         }
         match path.strip_prefix("/files/") {
             Some(name) => self.file(name, header("range")),
