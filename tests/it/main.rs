@@ -22,3 +22,5 @@ mod pages;
 mod publish;
 mod removal;
 mod upload_forms;
+mod hang_ups;
+mod metadata;
