@@ -38,4 +38,6 @@ key!(
 impl Serial {
     /// Before the first change.
     pub const NONE: Serial = Serial(0);
+    /// Before everything: what was made then is never current.
+    pub const NEVER: Serial = Serial(-1);
 }

@@ -36,7 +36,7 @@ pub async fn project(site: &Site, call: &Call<'_>, stand: Stand<'_>, text: &str)
     }
     let form = form(call)?;
     let kind = if form == accept::Form::Json { Form::Json } else { Form::Html };
-    let page = pages::page(&site.core, &sight, &name, kind, mount(&sight, stand, call.slash)).await?;
+    let page = pages::page(&site.core, &sight, &name, kind, mount(&sight, call, stand)).await?;
     let installer_decides = matches!(stand, Stand::Alias(..));
     let max_age = sight.place.index.settings.page_max_age;
     let cache = CachePolicy::Page { max_age, public: sight.place.all_public };
@@ -51,19 +51,23 @@ fn sight(site: &Site, call: &Call<'_>, stand: Stand<'_>, name: &ProjectName) -> 
     super::sight(site, call, at, Some(name))
 }
 
-/// How far up the index's root is from the page.
-fn mount(sight: &Sight, stand: Stand<'_>, slash: bool) -> Mount {
-    let path = || sight.place.index.path.to_string();
-    match (stand, slash) {
-        (Stand::Simple(_, Depth::Index), true) => Mount::INDEX,
-        (Stand::Simple(_, Depth::Index), false) => Mount::INDEX_BARE,
-        (Stand::Simple(_, Depth::Default), true) => Mount::below("../../", &path()),
-        (Stand::Simple(_, Depth::Default), false) => Mount::below("../", &path()),
-        (Stand::Simple(_, Depth::Legacy), true) => Mount::below("../../../", &path()),
-        (Stand::Simple(_, Depth::Legacy), false) => Mount::below("../../", &path()),
-        (Stand::Alias(..), true) => Mount::ALIAS,
-        (Stand::Alias(..), false) => Mount::ALIAS_BARE,
-    }
+/// From where the links of the page start: the index's root, or the server's if the page stands below neither.
+fn mount(sight: &Sight, call: &Call<'_>, stand: Stand<'_>) -> Mount {
+    let path = || Some(sight.place.index.path.to_string().into());
+    let (names, index) = match stand {
+        Stand::Simple(_, Depth::Index) => (2, None),
+        Stand::Simple(_, Depth::Default) => (2, path()),
+        Stand::Simple(_, Depth::Legacy) => (3, path()),
+        Stand::Alias(..) => (1, None),
+    };
+    Mount { climb: climb(call.path, names), index }
+}
+
+/// How often `../` leads above the last `names` names of a path. Not always as often as there are names: a slash too many,
+/// which routing passes over, counts for whoever resolves a link.
+fn climb(path: &str, names: usize) -> usize {
+    let named = path.rsplit('/').enumerate().filter(|(_, segment)| !segment.is_empty());
+    named.map(|(at, _)| at).nth(names.saturating_sub(1)).unwrap_or(0)
 }
 
 /// A 302, because clients keep a 301 for ever. Relative, so that it holds behind any proxy; the query is kept.
@@ -188,4 +192,24 @@ pub async fn refresh(site: &Site, call: &Call<'_>, user: &str, index: &str, text
         reply.headers_mut().insert(LOCATION, location);
     }
     Ok(reply)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::climb;
+
+    #[test]
+    fn links_climb_over_every_slash() {
+        let cases = [
+            ("/u/i/+simple/p/", 2),
+            ("/u/i/+simple/p", 1),
+            ("/u/i/+simple//p/", 3),
+            ("/u/i//+simple/p//", 3),
+            ("//u/i/+simple/p", 1),
+        ];
+        for (path, wanted) in cases {
+            assert_eq!(climb(path, 2), wanted, "{path}");
+        }
+        assert_eq!((climb("/u/i/p", 1), climb("/u/i/p/", 1), climb("/legacy/+simple/p/", 3)), (0, 1, 3));
+    }
 }

@@ -55,8 +55,10 @@ impl Changes {
         let Some(index) = entry.index_id else { return };
         let mut noted = self.noted.write().unwrap_or_else(PoisonError::into_inner);
         match &entry.project {
-            Some(project) => noted.projects.entry(project.clone()).or_default().insert(index, entry.serial),
-            None => noted.indexes.insert(index, entry.serial),
+            Some(project) => drop(noted.projects.entry(project.clone()).or_default().insert(index, entry.serial)),
+            // An index that is gone is in no order any more, so whoever inherited from it would not find its note.
+            None if entry.action == "index-remove" => noted.floor = entry.serial,
+            None => drop(noted.indexes.insert(index, entry.serial)),
         };
         if noted.projects.len() > limits::CHANGES_NOTED_MAX {
             *noted = Noted { floor: entry.serial, ..Noted::default() };

@@ -59,7 +59,7 @@ pub fn is_current(core: &Core, sight: &Sight, project: &ProjectName, seen: Seria
 
 /// The project as `sight` shows it; an unknown project is a listing that says so.
 ///
-/// However many ask at once, it is gathered once.
+/// However many ask at once, it is gathered once, unless something changes meanwhile.
 pub async fn listing(core: &Arc<Core>, sight: &Sight, project: &ProjectName) -> Result<Arc<Listing>> {
     let key = Key::new(sight, project);
     if let Some(listing) = core.listings.0.get(&key).await {
@@ -68,8 +68,24 @@ pub async fn listing(core: &Arc<Core>, sight: &Sight, project: &ProjectName) -> 
         }
         core.listings.0.invalidate(&key).await;
     }
-    let gathered = core.listings.0.try_get_with(key, async { gather(core, sight, project).await.map(Arc::new) });
-    gathered.await.map_err(|error: Arc<Error>| error.share())
+    let mut own = false;
+    let gathering = async {
+        own = true;
+        gather(core, sight, project).await.map(Arc::new)
+    };
+    let outcome = core.listings.0.try_get_with(key.clone(), gathering).await;
+    let order = sight.place.order.iter().map(|index| index.id);
+    match outcome {
+        Ok(listing) if own || core.changes.unchanged(order, project, listing.seen) => Ok(listing),
+        Err(error) if own => Err(error.share()),
+        // Somebody else failed, or began before a change. The caller may know of that change, and must not be shown what was
+        // before it.
+        _ => {
+            let listing = Arc::new(gather(core, sight, project).await?);
+            core.listings.0.insert(key, listing.clone()).await;
+            Ok(listing)
+        }
+    }
 }
 
 async fn gather(core: &Arc<Core>, sight: &Sight, project: &ProjectName) -> Result<Listing> {
@@ -98,9 +114,16 @@ async fn gather(core: &Arc<Core>, sight: &Sight, project: &ProjectName) -> Resul
     }
     drop(c);
     let mut listing = merge::merge(project, contributions);
-    listing.seen = seen;
+    listing.seen = if is_present(core, sight) { seen } else { Serial::NEVER };
     judge(&mut listing, if open { &standings } else { &NOTHING_ASKED }, core.clock.now())?;
     Ok(listing)
+}
+
+/// Whether the indexes that were looked at are still the ones of the order, with the options they had. Asked after the serial was
+/// noted: the tree is replaced before the serial that replaces it can be seen.
+fn is_present(core: &Core, sight: &Sight) -> bool {
+    let tree = core.tree.load();
+    tree.at(&sight.place.index.path).is_some_and(|place| Arc::ptr_eq(&place.order, &sight.place.order))
 }
 
 static NOTHING_ASKED: std::sync::LazyLock<HashMap<IndexId, Standing>> = std::sync::LazyLock::new(HashMap::new);

@@ -37,22 +37,11 @@ pub enum Packing {
 
 /// Where the page stands, seen from its files: links are relative, so that they hold behind any proxy.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Mount(pub &'static str, pub Option<Arc<str>>);
-
-impl Mount {
-    /// `/{user}/{index}/+simple/{project}/`
-    pub const INDEX: Mount = Mount("../../", None);
-    /// The same without the slash at the end.
-    pub const INDEX_BARE: Mount = Mount("../", None);
-    /// `/{user}/{index}/{project}/`, which installers may use.
-    pub const ALIAS: Mount = Mount("../", None);
-    /// The same without the slash at the end.
-    pub const ALIAS_BARE: Mount = Mount("", None);
-
-    /// A page elsewhere on the server: `up` leads to its root, `path` is the index's `user/index`.
-    pub fn below(up: &'static str, path: &str) -> Mount {
-        Mount(up, Some(format!("{path}/").into()))
-    }
+pub struct Mount {
+    /// How often `../` leads from the page's address to the root that its links start from.
+    pub climb: usize,
+    /// `user/index` where that root is the server's; `None` where it is the index's own.
+    pub index: Option<Arc<str>>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -148,15 +137,21 @@ pub async fn page(core: &Arc<Core>, sight: &Sight, project: &ProjectName, form: 
         }
         core.pages.0.invalidate(&key).await;
     }
-    let mount = key.mount.clone();
-    let made = core.pages.0.try_get_with(key, async {
-        let listing = listing::listing(core, sight, project).await?;
-        match listing.known {
-            true => render(listing, form, mount).await,
-            false => Err(Error::no_project(project)),
+    let listing = listing::listing(core, sight, project).await?;
+    if !listing.known {
+        return Err(Error::no_project(project));
+    }
+    let made = core.pages.0.try_get_with(key.clone(), render(listing.clone(), form, key.mount.clone()));
+    let page = made.await.map_err(|error: Arc<Error>| error.share())?;
+    match page.seen >= listing.seen {
+        true => Ok(page),
+        // Somebody else was rendering what was there before.
+        false => {
+            let page = render(listing, form, key.mount.clone()).await?;
+            core.pages.0.insert(key, page.clone()).await;
+            Ok(page)
         }
-    });
-    made.await.map_err(|error: Arc<Error>| error.share())
+    }
 }
 
 async fn render(listing: Arc<Listing>, form: Form, mount: Mount) -> Result<Arc<Page>> {
@@ -178,7 +173,8 @@ async fn render(listing: Arc<Listing>, form: Form, mount: Mount) -> Result<Arc<P
 
 /// The listing as a page whose links are relative to `mount`.
 pub fn project_page(listing: &Listing, mount: &Mount) -> ProjectPage {
-    let prefix = format!("{}{}", mount.0, mount.1.as_deref().unwrap_or_default());
+    let below = mount.index.as_ref().map(|path| format!("{path}/")).unwrap_or_default();
+    let prefix = format!("{}{below}", "../".repeat(mount.climb));
     let files = listing.files.iter().map(|listed| {
         let url = format!("{prefix}{}", links::path(listed));
         PageFile { url, ..listed.file.clone() }

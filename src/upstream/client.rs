@@ -106,8 +106,17 @@ impl Upstream {
         Self::build(patience, Some(proxy_names(|name| std::env::var(name).ok())))
     }
 
-    /// `proxies: None` ignores the environment: tests talk to this machine only.
-    pub(super) fn build(patience: Patience, proxies: Option<Vec<String>>) -> Result<Self, NoClient> {
+    /// As [`Upstream::new`], but asks other servers directly, whatever proxies the environment names: for tests, which talk to
+    /// this machine only.
+    ///
+    /// # Errors
+    /// [`NoClient`] if there is no certificate store.
+    pub fn direct(patience: Patience) -> Result<Self, NoClient> {
+        Self::build(patience, None)
+    }
+
+    /// `proxies: None` ignores the environment.
+    fn build(patience: Patience, proxies: Option<Vec<String>>) -> Result<Self, NoClient> {
         let use_proxies = proxies.is_some();
         let proxies: Arc<[String]> = proxies.unwrap_or_default().into();
         let client = |body, route| {

@@ -14,7 +14,7 @@ use url::Url;
 pub(super) fn upstream() -> Upstream {
     let wait = Duration::from_millis(300);
     let patience = Patience { connect: wait, idle: wait, page: 3 * wait, list: 3 * wait, metadata: Duration::from_secs(10) };
-    Upstream::build(patience, None).unwrap()
+    Upstream::direct(patience).unwrap()
 }
 
 /// A request as the server saw it.

@@ -1,0 +1,21 @@
+//! The whole server without its sockets: requests go through `http::answer` over real rules, a real database and a real folder of
+//! blobs, on SQLite and on PostgreSQL. Other indexes are played by a server of ours on 127.0.0.1.
+//!
+//! One file an aspect; `support/` is the harness. Nothing here looks into the server but through its public API.
+
+// Tests may fail loudly; the lint settings know only functions marked as tests, and most of this is called by those.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::too_many_lines)]
+
+mod support;
+
+mod access;
+mod auth;
+mod files;
+mod inheritance;
+mod journal;
+mod lists;
+mod negotiation;
+mod pages;
+mod publish;
+mod removal;
+mod upload_forms;

@@ -1,0 +1,35 @@
+//! The harness: a shop to ask, distributions to put into it, and an upstream that can be told to misbehave.
+
+pub mod ask;
+pub mod dist;
+pub mod engine;
+pub mod form;
+pub mod page;
+pub mod shop;
+pub mod upstream;
+
+pub use ask::{Answer, Ask, HTML, JSON};
+pub use dist::Dist;
+pub use engine::Engine;
+pub(crate) use engine::both;
+pub use form::Form;
+pub use page::Link;
+pub use shop::Shop;
+pub use upstream::{FakeUpstream, Item, Mode};
+
+use std::time::Duration;
+
+/// Longer than anything here may take: what waits so long hangs.
+pub const LONG: Duration = Duration::from_secs(20);
+
+/// Waits for something that another task brings about.
+pub async fn eventually(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
+    let waiting = async {
+        while !is_so().await {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    if tokio::time::timeout(LONG, waiting).await.is_err() {
+        panic!("it never happened: {what}");
+    }
+}
