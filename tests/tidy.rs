@@ -1,6 +1,8 @@
 //! The house rules that a machine can check: who may import whom, what must not stand where, and that every file says what it
 //! is for. A rule that nothing checks is not a rule.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests fail by panicking")]
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
