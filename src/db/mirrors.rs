@@ -51,6 +51,12 @@ pub async fn touch_page(c: &mut Conn, index: IndexId, name: &str, checked: Times
         .bind(index).bind(name).bind(checked).bind(failures).execute(c).await.map(drop))
 }
 
+/// Notes the serial of the page's last change.
+pub async fn set_serial(c: &mut Conn, index: IndexId, name: &str, serial: Serial) -> Result<()> {
+    on!(c, c => query(sql!("UPDATE mirror_pages SET serial = $3 WHERE index_id = $1 AND name = $2"))
+        .bind(index).bind(name).bind(serial).execute(c).await.map(drop))
+}
+
 /// Makes a page count as never checked, so that the next request asks upstream, without a validator.
 pub async fn expire_page(c: &mut Conn, index: IndexId, name: &str) -> Result<()> {
     on!(c, c => query(sql!("UPDATE mirror_pages SET checked = 0, etag = NULL WHERE index_id = $1 AND name = $2"))

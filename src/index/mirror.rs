@@ -114,15 +114,17 @@ async fn ask(core: &Arc<Core>, index: &Index, project: &ProjectName, row: Option
             Ok(fresh)
         }
         (Ok(PageAnswer::Missing), Some(row)) => {
-            let record = Record::unpack(&row.body)?.after_removal(now);
-            keep(core, index, project, Some(&row), Seen { record, etag: None, digest: None }).await?;
+            let before = Record::unpack(&row.body)?;
+            let record = before.after_removal(now);
+            let seen = Seen { changed: record != before, record, etag: None, digest: None };
+            keep(core, index, project, Some(&row), seen).await?;
             Ok(fresh)
         }
         (Ok(PageAnswer::Page { content_type, body, etag, final_url, .. }), row) => {
             let parsed = parse(row.as_ref(), project, content_type, body, final_url, now).await?;
             match parsed {
-                Ok((record, digest)) => {
-                    keep(core, index, project, row.as_ref(), Seen { record, etag, digest: Some(digest) }).await?;
+                Ok(seen) => {
+                    keep(core, index, project, row.as_ref(), Seen { etag, ..seen }).await?;
                     core.outcomes.forget(index.id, project);
                     Ok(fresh)
                 }
@@ -135,6 +137,8 @@ async fn ask(core: &Arc<Core>, index: &Index, project: &ProjectName, row: Option
 /// What upstream showed.
 struct Seen {
     record: Record,
+    /// Whether it differs from what was known.
+    changed: bool,
     etag: Option<String>,
     digest: Option<Sha256>,
 }
@@ -147,7 +151,7 @@ async fn parse(
     body: bytes::Bytes,
     url: url::Url,
     now: Timestamp,
-) -> Result<Result<(Record, Sha256), String>> {
+) -> Result<Result<Seen, String>> {
     let (packed, project) = (row.map(|row| row.body.clone()), project.clone());
     let work = tokio::task::spawn_blocking(move || {
         let before = packed.as_deref().map(Record::unpack).transpose()?.unwrap_or_default();
@@ -157,7 +161,10 @@ async fn parse(
             Ok(parsed) if parsed.page.files.is_empty() && parsed.page.status.is_none() && before.is_there() => {
                 Err("upstream's page, which listed files before, lists none and does not say why".to_owned())
             }
-            Ok(parsed) => Ok((before.after(parsed.page, now), Sha256::of(&body))),
+            Ok(parsed) => {
+                let record = before.after(parsed.page, now);
+                Ok(Seen { changed: packed.is_none() || record != before, record, etag: None, digest: Some(Sha256::of(&body)) })
+            }
             Err(error) => Err(error.to_string()),
         })
     });
@@ -184,20 +191,20 @@ fn last_seen(row: &MirrorPage) -> Timestamp {
 /// Stores what upstream showed; journals it only if it shows in a page.
 async fn keep(core: &Core, index: &Index, project: &ProjectName, row: Option<&MirrorPage>, seen: Seen) -> Result<()> {
     let now = core.clock.now();
-    let before = row.map(|row| Record::unpack(&row.body)).transpose()?;
-    let changed = before.as_ref() != Some(&seen.record);
-    let mut page = MirrorPage {
+    let record = seen.record;
+    let body = tokio::task::spawn_blocking(move || record.pack()).await??;
+    let page = MirrorPage {
         etag: seen.etag,
         digest: seen.digest.map(|d| d.as_bytes().to_vec()),
         serial: row.and_then(|row| row.serial),
         checked: now,
-        changed: row.filter(|_| !changed).map_or(now, |row| row.changed),
+        changed: row.filter(|_| !seen.changed).map_or(now, |row| row.changed),
         failures: 0,
-        body: seen.record.pack()?,
+        body,
     };
     let mut c = core.db.begin().await?;
     db::mirrors::put_page(&mut c, index.id, project.as_str(), &page).await?;
-    if changed {
+    if seen.changed {
         let change = Change {
             actor: "upstream",
             index: Some(index.id),
@@ -205,11 +212,11 @@ async fn keep(core: &Core, index: &Index, project: &ProjectName, row: Option<&Mi
             action: Action::MirrorPage,
             detail: Value::Null,
         };
-        page.serial = Some(db::journal::append(&mut c, &change, now).await?.0);
-        db::mirrors::put_page(&mut c, index.id, project.as_str(), &page).await?;
+        let serial = db::journal::append(&mut c, &change, now).await?;
+        db::mirrors::set_serial(&mut c, index.id, project.as_str(), serial).await?;
     }
     c.commit().await?;
-    if changed {
+    if seen.changed {
         follow::catch_up(core).await?;
     }
     Ok(())
