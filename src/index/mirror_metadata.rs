@@ -7,6 +7,7 @@
 use super::core::Core;
 use super::download::{self, Found, Source};
 use super::{fetch, follow, mirror};
+use crate::blobs::StoredBlob;
 use crate::db;
 use crate::db::journal::{Action, Change};
 use crate::error::{Error, Result};
@@ -52,8 +53,6 @@ async fn learn(core: &Arc<Core>, found: &Found) -> Result<Sha256> {
         }
         None => {
             remember(core, found, None).await?;
-            // The page promised it: make it again without.
-            follow::catch_up(core).await?;
             Err(none())
         }
     }
@@ -119,20 +118,32 @@ async fn by_ranges(core: &Core, found: &Found) -> Result<Option<Vec<u8>>, Upstre
     core.upstream.wheel_metadata_by_ranges(&origin, reach, &url, &file.filename, file.size).await
 }
 
-/// Notes what was learnt. That a hash is known now changes the page too, but that can wait until it is made again.
-async fn remember(core: &Core, found: &Found, stored: Option<&crate::blobs::StoredBlob>) -> Result<()> {
+/// Notes what was learnt. A page that promised something else is made again; that a hash is known now can wait until then.
+async fn remember(core: &Core, found: &Found, stored: Option<&StoredBlob>) -> Result<()> {
     let (now, index, filename) = (core.clock.now(), found.listed.origin.id, &found.listed.file.filename);
     let mut c = core.db.begin().await?;
     if let Some(stored) = stored {
         db::blobs::put(&mut c, &fetch::blob_row(stored), now).await?;
     }
     db::mirrors::learn(&mut c, index, &found.project, filename, stored.map(|blob| blob.sha256), now).await?;
-    if stored.is_none() {
-        let detail = json!({"no-metadata": filename});
+    let is_as_promised = stored.is_some_and(|blob| agrees(&found.listed.file.metadata, blob));
+    if !is_as_promised {
+        let detail = json!({"metadata": filename});
         let change =
             Change { actor: "upstream", index: Some(index), project: Some(&found.project), action: Action::MirrorPage, detail };
         db::journal::append(&mut c, &change, now).await?;
     }
     c.commit().await?;
+    if !is_as_promised {
+        follow::catch_up(core).await?;
+    }
     Ok(())
+}
+
+/// Whether the metadata is what the page promised: of the hash that it gave, if it gave one.
+fn agrees(promise: &PageMetadata, stored: &StoredBlob) -> bool {
+    match promise {
+        PageMetadata::Hashed(hashes) => hashes.iter().all(|(name, hex)| name != "sha256" || *hex == stored.sha256.hex()),
+        PageMetadata::Present | PageMetadata::Absent => true,
+    }
 }
