@@ -11,7 +11,7 @@ use http_body_util::BodyExt;
 use std::future::Future;
 use std::io;
 use std::pin::pin;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Waker};
 
 async fn shop_with_stage(engine: Engine) -> Shop {
     let shop = Shop::start(engine).await;
@@ -21,7 +21,12 @@ async fn shop_with_stage(engine: Engine) -> Shop {
 }
 
 /// An upload whose body is the pieces, and then silence or an error.
-fn upload_of(shop: &Shop, form: &Form, pieces: Vec<Bytes>, end: impl stream::Stream<Item = io::Result<Bytes>> + Send + 'static) -> Ask {
+fn upload_of(
+    shop: &Shop,
+    form: &Form,
+    pieces: Vec<Bytes>,
+    end: impl stream::Stream<Item = io::Result<Bytes>> + Send + 'static,
+) -> Ask {
     let body = Body::from_stream(stream::iter(pieces.into_iter().map(Ok)).chain(end));
     shop.post("/alice/dev/").header("content-type", &form.content_type()).by("alice").body(body)
 }
@@ -192,7 +197,7 @@ async fn poll_times(future: impl Future, polls: usize) {
     let mut future = pin!(future);
     for _ in 0..polls {
         let mut cx = Context::from_waker(Waker::noop());
-        if let Poll::Ready(_) = future.as_mut().poll(&mut cx) {
+        if future.as_mut().poll(&mut cx).is_ready() {
             return;
         }
         tokio::time::sleep(std::time::Duration::from_micros(300)).await;

@@ -77,6 +77,16 @@ both! {
         assert_eq!(reads(&upstream, &wheel).0, 0);
     }
 
+    /// Upstream's page lies about the hash. What is served is what the wheel holds, and our page says so from then on.
+    async fn a_wrong_hash_on_upstream_s_page_is_put_right(engine: Engine) {
+        let (shop, _upstream, wheel) = mirrored(engine, |item| item.metadata = Metadata::WrongHash).await;
+        let link = shop.page("root/pypi", "app").await.link(&wheel.filename);
+        let metadata = shop.get(&format!("{}.metadata", link.path)).await.is(200);
+        assert_eq!(metadata.body, wheel.metadata);
+        follow(&shop, &wheel).await;
+        follow(&shop.another().await, &wheel).await;
+    }
+
     async fn a_page_that_is_not_metadata_is_not_taken_for_it(engine: Engine) {
         let pages: [&[u8]; 4] = [b"<html>Sign in</html>", b"", b"Metadata-Version: 2.1\nName: other\nVersion: 1.0\n", b"Metadata-Version: 2.1\nName: app\nVersion: 2\n"];
         for page in pages {

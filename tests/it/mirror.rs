@@ -120,9 +120,9 @@ both! {
         shop.stage("alice/dev", &["bases=root/pypi"]).await;
         let gate = gate();
         upstream.set_mode(&page_path("app"), Mode::HoldAll(gate.clone()));
-        let ask = |n: usize| {
-            let path = if n % 2 == 0 { PAGE } else { "/alice/dev/+simple/app/" };
-            shop.get(path).accept(if n % 3 == 0 { JSON } else { "text/html" }).into_future()
+        let ask = |n: u32| {
+            let path = if n.is_multiple_of(2) { PAGE } else { "/alice/dev/+simple/app/" };
+            shop.get(path).accept(if n.is_multiple_of(3) { JSON } else { "text/html" }).into_future()
         };
         let clients = join_all((0..60).map(ask));
         let release = async {

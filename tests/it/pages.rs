@@ -147,7 +147,9 @@ both! {
             let again = ask().header("if-none-match", etag).header("cache-control", "max-age=0").await.is(304);
             assert!(again.body.is_empty());
             let (mut before, mut after) = (validators(&page), validators(&again));
-            (before.pop(), after.pop());
+            for list in [&mut before, &mut after] {
+                list.retain(|(name, _)| *name != "content-encoding");
+            }
             assert_eq!(before, after, "a 304 repeats what the 200 said");
             for unknown in ["\"other\"", "W/\"other\"", ""] {
                 ask().header("if-none-match", unknown).await.is(200);

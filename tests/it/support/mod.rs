@@ -13,7 +13,6 @@ pub use dist::Dist;
 pub use engine::Engine;
 pub(crate) use engine::both;
 pub use form::Form;
-pub use page::Link;
 pub use shop::Shop;
 pub use upstream::{FakeUpstream, Item, Mode};
 

@@ -27,16 +27,10 @@ pub struct Shop {
 }
 
 /// What a test may want otherwise.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub struct Options {
     pub rules: Rules,
     pub patience: Patience,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self { rules: Rules::default(), patience: Patience::default() }
-    }
 }
 
 impl Options {
