@@ -1,6 +1,7 @@
 //! The journal: one row a change, in the order in which changes became visible, and what clients see of it.
 
 use super::support::{Answer, Dist, Engine, FakeUpstream, Item, LONG, Shop, both};
+use cheeseshop::db;
 use cheeseshop::index::follow;
 use futures_util::future::join_all;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -30,6 +31,35 @@ both! {
         let (serials, answers) = tokio::time::timeout(LONG, futures_util::future::join(follower, uploads)).await.unwrap();
         assert!(answers.iter().all(|answer| answer.status == 200));
         assert!(serials.is_sorted());
+    }
+
+    /// A serial that is given out but not yet committed must keep back those after it: who follows the journal has passed it by
+    /// when it appears.
+    async fn a_later_serial_is_never_visible_before_an_earlier_one(engine: Engine) {
+        let shop = Shop::start(engine).await;
+        let change = || db::journal::Change {
+            actor: "system",
+            index: None,
+            project: None,
+            action: db::journal::Action::ServerSet,
+            detail: serde_json::Value::Null,
+        };
+        let now = shop.clock.now();
+        let mut slow = shop.core().db.begin().await.unwrap();
+        let first = db::journal::append(&mut slow, &change(), now).await.unwrap();
+        let fast = async {
+            let mut c = shop.core().db.begin().await.unwrap();
+            let second = db::journal::append(&mut c, &change(), now).await.unwrap();
+            c.commit().await.unwrap();
+            second
+        };
+        let mut fast = Box::pin(fast);
+        tokio::time::timeout(Duration::from_millis(200), &mut fast).await.expect_err("the second waits for the first");
+        assert_eq!(shop.journal().await.len(), 0);
+        slow.commit().await.unwrap();
+        let second = fast.await;
+        assert!(first < second);
+        assert_eq!(shop.journal().await.len(), 2);
     }
 
     async fn each_change_is_one_row(engine: Engine) {

@@ -1,8 +1,10 @@
 //! Files that upstream cuts, stalls or lies about: no client ever takes them for whole, and nothing of them is kept.
 
 use super::support::shop::Options;
-use super::support::upstream::{file_path, gate};
+use super::support::upstream::{file_path, gate, open};
 use super::support::{Dist, Engine, FakeUpstream, Item, Mode, Shop, both};
+use http_body_util::BodyExt;
+use std::time::Duration;
 
 const SIZE: usize = 600_000;
 
@@ -74,6 +76,31 @@ both! {
         let (shop, upstream, wheel, path) = mirrored(engine, |item| item.size = false).await;
         upstream.set_mode(&file_path(&wheel), Mode::EndEarly(SIZE / 2));
         must_not_be_taken_for_whole(shop, upstream, &wheel, &path, "without a length").await;
+    }
+
+    /// Every byte has come, but not its end: the last one is held back until all are known to be right.
+    async fn the_last_byte_waits_for_the_check(engine: Engine) {
+        let (shop, upstream, wheel, path) = mirrored(engine, |_| {}).await;
+        for range in ["bytes=0-", "bytes=1000-1999"] {
+            let gate = gate();
+            upstream.set_mode(&file_path(&wheel), Mode::LieAndHold(other_bytes(&wheel), gate.clone()));
+            let answer = shop.get(&path).header("range", range).begin().await;
+            assert_eq!(answer.status(), 206);
+            let announced: usize = answer.headers()["content-length"].to_str().unwrap().parse().unwrap();
+            let (mut body, mut read) = (answer.into_body(), 0);
+            while let Ok(frame) = tokio::time::timeout(Duration::from_millis(150), body.frame()).await {
+                read += frame.unwrap().unwrap().data_ref().unwrap().len();
+            }
+            assert!(read > 0 && read < announced, "{range}: {read} of {announced} before anything is known to be right");
+            open(&gate);
+            let mut end = body.frame().await;
+            while let Some(Ok(frame)) = &end {
+                read += frame.data_ref().unwrap().len();
+                end = body.frame().await;
+            }
+            assert!(end.is_some_and(|frame| frame.is_err()) && read < announced, "{range}");
+            shop.settled().await;
+        }
     }
 
     async fn silence(engine: Engine) {

@@ -39,6 +39,8 @@ pub enum Mode {
     EndEarly(usize),
     /// Other bytes of whatever length, with nothing amiss in the answer.
     Lie(Vec<u8>),
+    /// Other bytes, without saying how many, and no end until the test adds a permit.
+    LieAndHold(Vec<u8>, Arc<Semaphore>),
     /// A status without a body.
     Status(u16),
     /// To another address.
@@ -289,7 +291,8 @@ async fn answer(state: Arc<Mutex<State>>, address: SocketAddr, request: Request<
         let at = state.seen.len() - 1;
         let mode = state.modes.get(request.uri().path()).cloned();
         // What goes wrong with a body can go wrong only where there is one.
-        let conditional = !matches!(mode, Some(Mode::Cut(_) | Mode::EndEarly(_) | Mode::Lie(_) | Mode::Hold(_)));
+        let conditional =
+            !matches!(mode, Some(Mode::Cut(_) | Mode::EndEarly(_) | Mode::Lie(_) | Mode::LieAndHold(..) | Mode::Hold(_)));
         let content = state.content(address, &request, conditional);
         (mode, content, at)
     };
@@ -499,6 +502,13 @@ async fn misbehave(mode: Mode, content: Content) -> Response<Body> {
         }
         Mode::EndEarly(count) => reply(&content, None, once(content.body.slice(..count))),
         Mode::Lie(bytes) => whole(Content { body: bytes.into(), ..content }),
+        Mode::LieAndHold(bytes, gate) => {
+            let end = stream::once(async move {
+                pass(&gate).await;
+                Ok(Bytes::new())
+            });
+            reply(&content, None, body(stream::iter([Ok(bytes.into())]).chain(end)))
+        }
         Mode::Status(status) => whole(Content::status(status)),
         Mode::Redirect(location) => whole(Content { headers: vec![("location", location)], ..Content::status(302) }),
         Mode::NoLength => reply(&content, None, once(content.body.clone())),
