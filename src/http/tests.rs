@@ -1,0 +1,88 @@
+//! Changes that meet in the database, and callers who mean ill.
+
+use super::devpi::testing::{Server, wheel};
+use crate::both;
+use crate::db::journal::{Action, Change};
+use crate::db::{self, Conn, IndexId};
+use crate::pypi::{PageFile, ProjectName, Sha256};
+use serde_json::{Value, json};
+use std::time::Duration;
+
+const ROOT: &str = "root:root";
+
+fn name() -> ProjectName {
+    ProjectName::parse("cheese-cellar").unwrap()
+}
+
+fn id_of(server: &Server, user: &str, index: &str) -> IndexId {
+    server.site.core.tree.load().find(user, index).unwrap().index.id
+}
+
+async fn journal(c: &mut Conn, index: IndexId, action: Action) -> db::Result<db::Serial> {
+    let change = Change { actor: "cli", index: Some(index), project: Some(&name()), action, detail: Value::Null };
+    db::journal::append(c, &change, crate::pypi::Timestamp(1)).await
+}
+
+/// An upload of another file that has written its rows and not yet committed.
+async fn half_an_upload(server: &Server, index: IndexId) -> Conn {
+    let now = server.site.core.clock.now();
+    let mut c = server.site.core.db.begin().await.unwrap();
+    let project = db::projects::put(&mut c, index, &name(), "cheese-cellar", now).await.unwrap();
+    let release = db::releases::NewRelease { version: "1.0", canonical: "1", sort_key: b"1", metadata: &json!({}) };
+    let release = db::releases::put(&mut c, project, &release, now).await.unwrap();
+    let file = db::files::NewFile {
+        project,
+        release: Some(release),
+        filename: "cheese_cellar-1.0.tar.gz",
+        kind: "sdist",
+        sha256: Sha256::of(b"sdist"),
+        metadata_sha256: None,
+        size: 5,
+        requires_python: None,
+        uploaded_by: "user:alice",
+        origin: None,
+    };
+    db::files::add(&mut c, &file, now).await.unwrap().unwrap();
+    c
+}
+
+/// Long enough for a request to come to where it has to wait for a row.
+const A_WHILE: Duration = Duration::from_millis(500);
+
+both! {
+    async fn an_upload_beside_a_removal_is_either_removed_or_shown(db: Db) {
+        let server = Server::start(db).await;
+        server.user("alice", &[("dev", json!({}))]).await;
+        server.upload("alice/dev", "alice:alice", "1.0", "").await;
+        let index = id_of(&server, "alice", "dev");
+        let mut upload = half_an_upload(&server, index).await;
+        let finish = async {
+            tokio::time::sleep(A_WHILE).await;
+            journal(&mut upload, index, Action::FileAdd).await.unwrap();
+            upload.commit().await.unwrap();
+        };
+        let (removed, ()) = tokio::join!(server.ask("DELETE", "/alice/dev/cheese-cellar", "alice:alice", Value::Null), finish);
+        assert_eq!(removed.status, 200, "{}", removed.body);
+        let mut c = server.site.core.db.read().await.unwrap();
+        let project = db::projects::by_name(&mut c, index, &name()).await.unwrap().unwrap();
+        let files = db::files::live(&mut c, project.id).await.unwrap();
+        assert_eq!(files.is_empty(), project.reserved, "a name without files is reserved, one with files is shown");
+        assert!(files.iter().all(|file| file.release_id.is_some()), "no file without its release");
+    }
+
+    async fn an_upload_and_a_removal_do_not_wait_for_each_other(db: Db) {
+        let server = Server::start(db).await;
+        server.user("alice", &[("dev", json!({}))]).await;
+        server.upload("alice/dev", "alice:alice", "1.0", "").await;
+        server.upload("alice/dev", "alice:alice", "2.0", "").await;
+        let index = id_of(&server, "alice", "dev");
+        let mut upload = half_an_upload(&server, index).await;
+        let finish = async {
+            tokio::time::sleep(A_WHILE).await;
+            journal(&mut upload, index, Action::FileAdd).await.unwrap();
+            upload.commit().await.unwrap();
+        };
+        let (removed, ()) = tokio::join!(server.ask("DELETE", "/alice/dev/cheese-cellar/2.0", "alice:alice", Value::Null), finish);
+        assert_eq!(removed.status, 200, "{}", removed.body);
+    }
+}
