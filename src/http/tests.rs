@@ -85,4 +85,18 @@ both! {
         let (removed, ()) = tokio::join!(server.ask("DELETE", "/alice/dev/cheese-cellar/2.0", "alice:alice", Value::Null), finish);
         assert_eq!(removed.status, 200, "{}", removed.body);
     }
+
+    async fn an_upload_and_the_removal_of_its_user_do_not_wait_for_each_other(db: Db) {
+        let server = Server::start(db).await;
+        server.user("alice", &[("dev", json!({}))]).await;
+        let index = id_of(&server, "alice", "dev");
+        let mut upload = half_an_upload(&server, index).await;
+        let finish = async {
+            tokio::time::sleep(A_WHILE).await;
+            journal(&mut upload, index, Action::FileAdd).await.unwrap();
+            upload.commit().await.unwrap();
+        };
+        let (removed, ()) = tokio::join!(server.ask("DELETE", "/alice", ROOT, Value::Null), finish);
+        assert_eq!(removed.status, 200, "{}", removed.body);
+    }
 }
