@@ -99,4 +99,19 @@ both! {
         let (removed, ()) = tokio::join!(server.ask("DELETE", "/alice", ROOT, Value::Null), finish);
         assert_eq!(removed.status, 200, "{}", removed.body);
     }
+
+    async fn a_hash_on_an_upstreams_page_does_not_open_a_private_file(db: Db) {
+        let server = Server::start(db).await;
+        server.user("bob", &[("secret", json!({"acl_read": ["bob"]}))]).await;
+        server.upload("bob/secret", "bob:bob", "1.0", "").await;
+        server.user("alice", &[("mirror", json!({"type": "mirror", "mirror_url": "http://127.0.0.1:9/simple/"}))]).await;
+        let hex = Sha256::of(&wheel("1.0", "")).hex();
+        let filename = "cheese_cellar-1.0-py3-none-any.whl";
+        let link = |index: &str| format!("/{index}/+f/{}/{}/{filename}", &hex[..3], &hex[3..16]);
+        assert_eq!(server.get(&link("bob/secret"), "bob:bob").await.status, 200);
+        let file = PageFile { hashes: vec![("sha256".into(), hex.clone())], ..PageFile::bare(filename, "http://127.0.0.1:9/f.whl") };
+        server.mirrored("alice", "mirror", vec![file]).await;
+        assert_eq!(server.get(&link("alice/mirror"), "alice:alice").await.status, 502, "nothing but upstream gives it");
+        assert_eq!(server.get(&format!("{}.metadata", link("alice/mirror")), "alice:alice").await.status, 502);
+    }
 }
