@@ -114,4 +114,48 @@ both! {
         assert_eq!(server.get(&link("alice/mirror"), "alice:alice").await.status, 502, "nothing but upstream gives it");
         assert_eq!(server.get(&format!("{}.metadata", link("alice/mirror")), "alice:alice").await.status, 502);
     }
+
+    async fn what_one_upstream_said_is_not_what_another_says(db: Db) {
+        let server = Server::start(db).await;
+        server.user("alice", &[("mirror", json!({"type": "mirror", "mirror_url": "http://127.0.0.1:9/simple/"}))]).await;
+        server.mirrored("alice", "mirror", vec![PageFile::bare("cheese_cellar-1.0.tar.gz", "http://127.0.0.1:9/f.tar.gz")]).await;
+        assert_eq!(server.get("/alice/mirror/+simple/cheese-cellar/", "").await.status, 200);
+        let patch = json!(["mirror_url=http://127.0.0.1:9/other/"]);
+        assert_eq!(server.ask("PATCH", "/alice/mirror", ROOT, patch).await.status, 200);
+        assert_eq!(server.get("/alice/mirror/+simple/cheese-cellar/", "").await.status, 502);
+    }
+
+    async fn a_change_of_options_does_not_undo_one_that_was_not_seen_yet(db: Db) {
+        let server = Server::start(db).await;
+        server.user("alice", &[("dev", json!({}))]).await;
+        let index = server.site.core.tree.load().find("alice", "dev").unwrap().index.clone();
+        // Another process, such as the command line.
+        let mut settings = index.settings.stored.clone();
+        settings.insert("acl_read".into(), json!(["alice"]));
+        let mut c = server.site.core.db.begin().await.unwrap();
+        db::indexes::set_settings(&mut c, index.id, &settings).await.unwrap();
+        let change = Change { actor: "cli", index: Some(index.id), project: None, action: Action::IndexSet, detail: Value::Null };
+        db::journal::append(&mut c, &change, server.site.core.clock.now()).await.unwrap();
+        c.commit().await.unwrap();
+        let changed = server.ask("PATCH", "/alice/dev", "alice:alice", json!(["title=T"])).await;
+        assert_eq!(changed.result()["title"], "T", "{}", changed.body);
+        assert_eq!(server.get("/alice/dev", "alice:alice").await.result()["acl_read"], json!(["alice"]));
+    }
+
+    async fn an_index_that_one_may_not_read_cannot_become_a_base(db: Db) {
+        let server = Server::start(db).await;
+        server.user("bob", &[("secret", json!({"acl_read": ["bob"]})), ("open", json!({}))]).await;
+        server.user("alice", &[("dev", json!({}))]).await;
+        for base in ["bob/secret", "bob/nothing"] {
+            let said = format!("base index '{base}' does not exist");
+            for (method, path) in [("PATCH", "/alice/dev"), ("PUT", "/alice/new")] {
+                let answer = server.ask(method, path, "alice:alice", json!({"bases": base})).await;
+                assert_eq!(answer.said(), (400, said.as_str()), "{method}");
+            }
+        }
+        // Root may; and then alice's own changes leave it where it is.
+        assert_eq!(server.ask("PATCH", "/alice/dev", ROOT, json!({"bases": "bob/secret"})).await.status, 200);
+        assert_eq!(server.ask("PATCH", "/alice/dev", "alice:alice", json!(["bases+=bob/open", "title=T"])).await.status, 200);
+        assert_eq!(server.get("/alice/dev", ROOT).await.result()["bases"], json!(["bob/secret", "bob/open"]));
+    }
 }
