@@ -158,4 +158,10 @@ both! {
         assert_eq!(server.ask("PATCH", "/alice/dev", "alice:alice", json!(["bases+=bob/open", "title=T"])).await.status, 200);
         assert_eq!(server.get("/alice/dev", ROOT).await.result()["bases"], json!(["bob/secret", "bob/open"]));
     }
+
+    async fn a_name_that_no_database_keeps_is_nobodys(db: Db) {
+        let server = Server::start(db).await;
+        assert_eq!(server.get("/+api", "a\0b:secret").await.result()["authstatus"][0], "noauth");
+        assert_eq!(server.get("/+api", "root:a\0b").await.result()["authstatus"][0], "noauth");
+    }
 }
