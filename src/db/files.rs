@@ -100,6 +100,15 @@ pub async fn by_name(c: &mut Conn, project: ProjectId, filename: &str) -> Result
     )).bind(project).bind(filename).fetch_optional(c).await)
 }
 
+/// The blob of a mirror's kept file.
+pub async fn kept(c: &mut Conn, index: IndexId, project: &ProjectName, filename: &str) -> Result<Option<Sha256>> {
+    let digest: Option<Vec<u8>> = on!(c, c => query_scalar(sql!(
+        "SELECT f.sha256 FROM files f JOIN projects p ON p.id = f.project_id
+         WHERE p.index_id = $1 AND p.name = $2 AND f.filename = $3 AND f.removed_serial IS NULL"
+    )).bind(index).bind(project).bind(filename).fetch_optional(c).await)?;
+    Ok(digest.and_then(|digest| Sha256::try_from(digest).ok()))
+}
+
 /// Whether a file of this name and digest was here and was removed: the difference between 410 and 404.
 pub async fn was_removed(
     c: &mut Conn,

@@ -55,6 +55,14 @@ pub async fn add(
     )).bind(user).bind(name).bind(kind).bind(Json(settings)).bind(now).fetch_optional(c).await)
 }
 
+/// The options, which nobody else changes before this transaction ends; `None` if the index is gone.
+pub async fn lock(c: &mut Conn, id: IndexId) -> Result<Option<Map<String, Value>>> {
+    let settings: Option<Json<Map<String, Value>>> = on!(c, c => query_scalar(sql!(
+        "UPDATE indexes SET settings = settings WHERE id = $1 RETURNING settings"
+    )).bind(id).fetch_optional(c).await)?;
+    Ok(settings.map(|settings| settings.0))
+}
+
 /// Replaces the options.
 pub async fn set_settings(c: &mut Conn, id: IndexId, settings: &Map<String, Value>) -> Result<()> {
     on!(c, c => query(sql!("UPDATE indexes SET settings = $2 WHERE id = $1")).bind(id).bind(Json(settings)).execute(c).await.map(drop))

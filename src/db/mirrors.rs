@@ -63,6 +63,12 @@ pub async fn expire_page(c: &mut Conn, index: IndexId, name: &str) -> Result<()>
         .bind(index).bind(name).execute(c).await.map(drop))
 }
 
+/// Forgets every page, the list of projects, and what was learnt: another upstream speaks from now on.
+pub async fn forget_all(c: &mut Conn, index: IndexId) -> Result<()> {
+    on!(&mut *c, c => query(sql!("DELETE FROM mirror_pages WHERE index_id = $1")).bind(index).execute(c).await.map(drop))?;
+    on!(c, c => query(sql!("DELETE FROM mirror_metadata WHERE index_id = $1")).bind(index).execute(c).await.map(drop))
+}
+
 /// Names of the projects whose pages are remembered, sorted.
 pub async fn page_names(c: &mut Conn, index: IndexId) -> Result<Vec<(ProjectName, Serial)>> {
     on!(c, c => query_as(sql!(

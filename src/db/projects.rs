@@ -30,6 +30,15 @@ pub async fn by_name(c: &mut Conn, index: IndexId, name: &ProjectName) -> Result
         .bind(index).bind(name).fetch_optional(c).await)
 }
 
+/// The same, and nobody else changes the project before this transaction ends. An upload holds the same lock from
+/// [`put`] on: what it has written and not committed could not be seen otherwise (PostgreSQL).
+pub async fn lock(c: &mut Conn, index: IndexId, name: &ProjectName) -> Result<Option<Project>> {
+    on!(c, c => query_as(sql!(
+        "UPDATE projects SET serial = serial WHERE index_id = $1 AND name = $2
+         RETURNING id, index_id, display_name, status, reserved, serial"
+    )).bind(index).bind(name).fetch_optional(c).await)
+}
+
 /// The project in every stage that has it, reserved names included: what decides whether mirrors may answer for the name.
 pub async fn holders(c: &mut Conn, name: &ProjectName) -> Result<Vec<Project>> {
     on!(c, c => query_as(sql!(

@@ -59,7 +59,8 @@ fn authorization(header: &str) -> Option<Credentials> {
 /// Reads base64 of `user:secret`. A token in the place of the user, as in `https://TOKEN@host/`, counts too.
 fn user_and_secret(encoded: &str) -> Option<Credentials> {
     let bytes = STANDARD.decode(encoded).or_else(|_| URL_SAFE.decode(encoded)).ok()?;
-    let text = String::from_utf8(bytes).ok()?;
+    // No database looks for a NUL.
+    let text = String::from_utf8(bytes).ok().filter(|text| !text.contains('\0'))?;
     let (user, secret) = text.split_once(':')?;
     Some(match secret.is_empty() && user.starts_with(TOKEN_PREFIX) {
         true => Credentials { user: None, secret: user.into() },

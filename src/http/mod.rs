@@ -20,6 +20,8 @@ pub mod serve;
 pub mod shutdown;
 pub mod simple;
 pub mod socket;
+#[cfg(test)]
+mod tests;
 pub mod upload;
 
 use crate::error::{Error, Result};

@@ -146,6 +146,8 @@ pub async fn delete_user(core: &Arc<Core>, caller: &Caller, name: &str) -> Resul
     let (actor, task) = (caller.actor(), core.clone());
     follow::change(core, async move {
         let now = task.clock.now();
+        // The lists are written back as the tree has them: what another process changed must be in it.
+        follow::catch_up(&task).await?;
         let tree = task.tree.load_full();
         if let Some(kept) = tree.of_user(user.name.as_str()).iter().find(|place| !place.index.settings.volatile) {
             return Err(Error::Forbidden(format!("user '{}' has non-volatile index: {}", user.name, kept.index.path.index)));
@@ -154,6 +156,8 @@ pub async fn delete_user(core: &Arc<Core>, caller: &Caller, name: &str) -> Resul
         for place in tree.all() {
             purge_from_lists(&mut c, &place.index, &user.name).await?;
         }
+        // Rows first: an upload to one of the indexes holds some and waits for the journal's lock.
+        db::users::remove(&mut c, user.id).await?;
         for place in tree.of_user(user.name.as_str()) {
             let change = Change {
                 actor: &actor,
@@ -164,7 +168,6 @@ pub async fn delete_user(core: &Arc<Core>, caller: &Caller, name: &str) -> Resul
             };
             db::journal::append(&mut c, &change, now).await?;
         }
-        db::users::remove(&mut c, user.id).await?;
         note(&mut c, &actor, Action::UserRemove, json!({"user": user.name}), now).await?;
         c.commit().await?;
         Ok(())

@@ -21,10 +21,11 @@ pub async fn create(core: &Arc<Core>, caller: &Caller, path: &IndexPath, kind: K
         return Err(Error::Forbidden(format!("no permission to create index {path}")));
     }
     let mut options = apply(kind, &defaults(kind, path.user.as_str()), &edits).map_err(Error::BadRequest)?;
+    check_bases(&core.tree.load(), caller, &options, &[])?;
     check_mirror(core, caller, kind, &mut options).await?;
     let (task, path, actor) = (core.clone(), path.clone(), caller.actor());
     let id = follow::change(core, async move {
-        let (stored, bases) = split(&task.tree.load(), options)?;
+        let (stored, bases) = split(options)?;
         let now = task.clock.now();
         let mut c = task.db.begin().await?;
         let Some(id) = db::indexes::add(&mut c, owner.id, &path.index, kind.word(), &stored, now).await? else {
@@ -84,6 +85,8 @@ pub async fn modify(
     edits: Vec<Edit>,
     noop_is_error: bool,
 ) -> Result<Arc<Index>> {
+    // Another process may have changed the index a moment ago, and the options are written as a whole.
+    follow::catch_up(core).await?;
     let index = configurable(core, caller, path, "modify")?;
     for edit in &edits {
         if let Edit::Set(key, value) = edit
@@ -101,19 +104,32 @@ pub async fn modify(
             false => Ok(index),
         };
     }
-    if after.get("mirror_url") != before.get("mirror_url") {
+    check_bases(&core.tree.load(), caller, &after, &index.bases)?;
+    let other_upstream = after.get("mirror_url") != before.get("mirror_url");
+    if other_upstream {
         check_mirror(core, caller, index.kind, &mut after).await?;
     }
-    let (task, actor, id) = (core.clone(), caller.actor(), index.id);
+    let (task, actor, id, seen) = (core.clone(), caller.actor(), index.id, index.settings.stored.clone());
     let changed: Vec<String> = after.keys().chain(before.keys()).filter(|k| after.get(*k) != before.get(*k)).cloned().collect();
     follow::change(core, async move {
-        let (stored, bases) = split(&task.tree.load(), after)?;
+        let (stored, bases) = split(after)?;
         let now = task.clock.now();
         let mut c = task.db.begin().await?;
+        if db::indexes::lock(&mut c, id).await?.is_none_or(|now| now != seen) {
+            return Err(Error::Conflict(
+                "the index was changed by somebody else at this moment: look at it and try again".into(),
+            ));
+        }
+        if other_upstream {
+            db::mirrors::forget_all(&mut c, id).await?;
+        }
         db::indexes::set_settings(&mut c, id, &stored).await?;
         db::indexes::set_bases(&mut c, id, &bases).await?;
         note(&mut c, &actor, id, Action::IndexSet, json!({"options": changed}), now).await?;
         c.commit().await?;
+        if other_upstream {
+            task.outcomes.forget_all();
+        }
         Ok(())
     })
     .await?;
@@ -169,18 +185,31 @@ pub fn shown(index: &Index) -> Map<String, Value> {
     options
 }
 
-/// Parts options into those that are stored as such and the bases, which must exist.
-fn split(tree: &Tree, mut options: Map<String, Value>) -> Result<(Map<String, Value>, Vec<IndexPath>)> {
-    let listed = options.remove("bases").and_then(|bases| serde_json::from_value::<Vec<String>>(bases).ok()).unwrap_or_default();
-    let mut bases = Vec::new();
-    for text in listed {
-        let path = IndexPath::parse(&text).map_err(|_| Error::BadRequest(format!("invalid base index spec: '{text}'")))?;
-        if tree.at(&path).is_none() {
+/// Parts options into those that are stored as such and the bases.
+fn split(mut options: Map<String, Value>) -> Result<(Map<String, Value>, Vec<IndexPath>)> {
+    let bases = listed_bases(&options)?;
+    options.remove("bases");
+    Ok((options, bases))
+}
+
+fn listed_bases(options: &Map<String, Value>) -> Result<Vec<IndexPath>> {
+    let listed = options.get("bases").and_then(|bases| serde_json::from_value::<Vec<String>>(bases.clone()).ok());
+    let parse =
+        |text: String| IndexPath::parse(&text).map_err(|_| Error::BadRequest(format!("invalid base index spec: '{text}'")));
+    listed.unwrap_or_default().into_iter().map(parse).collect()
+}
+
+/// A new base must be there for the caller: what an unreadable base holds could be told from what mirrors no longer answer
+/// for. `before` are those that somebody has set already.
+fn check_bases(tree: &Tree, caller: &Caller, options: &Map<String, Value>, before: &[IndexPath]) -> Result<()> {
+    for path in listed_bases(options)? {
+        let there =
+            tree.at(&path).is_some_and(|place| before.contains(&path) || access::may(caller, Wanted::Read, &place.index, None));
+        if !there {
             return Err(Error::BadRequest(format!("base index '{path}' does not exist")));
         }
-        bases.push(path);
     }
-    Ok((options, bases))
+    Ok(())
 }
 
 /// A mirror that anybody may point at a private address would be a way to look around in the company's network.

@@ -108,14 +108,16 @@ pub async fn kept(core: &Core, found: &Found) -> Result<Option<Source>> {
     Ok(core.blobs.open(&sha256).await?.map(|blob| Source::Kept(blob, sha256)))
 }
 
-/// The key of the bytes. The page of an upstream without SHA-256 does not tell; what was kept since does.
+/// The key of the bytes. On a mirror only of those that its own upstream gave: a page that merely names the hash of a file
+/// of some private index must not open it. Where the page has no SHA-256, what was kept tells it.
 async fn blob_key(core: &Core, found: &Found) -> Result<Option<Sha256>> {
-    if found.listed.blob.is_some() {
-        return Ok(found.listed.blob);
+    let listed = &found.listed;
+    if listed.origin.kind == Kind::Stage {
+        return Ok(listed.blob);
     }
     let mut c = core.db.read().await?;
-    let Some(project) = db::projects::by_name(&mut c, found.listed.origin.id, &found.project).await? else { return Ok(None) };
-    Ok(db::files::by_name(&mut c, project.id, &found.listed.file.filename).await?.map(|file| file.sha256))
+    let kept = db::files::kept(&mut c, listed.origin.id, &found.project, &listed.file.filename).await?;
+    Ok(kept.filter(|sha256| listed.blob.is_none_or(|announced| announced == *sha256)))
 }
 
 /// Bytes of the whole file if they can be told without fetching it: upstream is asked where its page does not say.

@@ -8,7 +8,7 @@ use super::core::Core;
 use super::merge::Listed;
 use super::mirror;
 use crate::blobs::{Digests, Spool, SpoolError, Spooled, StoredBlob, blob_stream};
-use crate::db;
+use crate::db::{self, IndexId};
 use crate::error::{Error, Result};
 use crate::limits;
 use crate::pypi::{ProjectName, Sha256, filename_guess};
@@ -24,9 +24,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::watch;
 use url::Url;
 
-/// The fetches under way, by upstream's address.
+/// The fetches under way.
 #[derive(Debug, Default)]
-pub struct Fetches(Mutex<HashMap<String, watch::Receiver<Progress>>>);
+pub struct Fetches(Mutex<HashMap<Key, watch::Receiver<Progress>>>);
+
+/// Which mirror fetches, from where, and what its page announces. The address alone is not enough: another mirror may not be
+/// allowed to ask there, and another page may announce other bytes.
+type Key = (IndexId, String, Option<Sha256>);
 
 /// How far a fetch has come.
 #[derive(Debug, Clone)]
@@ -87,11 +91,12 @@ fn interrupted() -> Error {
 
 fn join(core: &Arc<Core>, project: &ProjectName, listed: &Listed) -> watch::Receiver<Progress> {
     let mut fetches = core.fetches.0.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(progress) = fetches.get(&listed.file.url) {
+    let key = (listed.origin.id, listed.file.url.clone(), listed.blob);
+    if let Some(progress) = fetches.get(&key) {
         return progress.clone();
     }
     let (sender, receiver) = watch::channel(Progress::Asking);
-    fetches.insert(listed.file.url.clone(), receiver.clone());
+    fetches.insert(key.clone(), receiver.clone());
     let (core, project, listed) = (core.clone(), project.clone(), listed.clone());
     core.clone().tasks.spawn(async move {
         let end = match lead(&core, &project, &listed, &sender).await {
@@ -102,7 +107,7 @@ fn join(core: &Arc<Core>, project: &ProjectName, listed: &Listed) -> watch::Rece
             }
         };
         // Out of the list before the end is told: whoever comes later looks for the blob, or begins anew.
-        core.fetches.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&listed.file.url);
+        core.fetches.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&key);
         sender.send_replace(end);
     });
     receiver
@@ -256,6 +261,10 @@ impl Fetching {
     pub fn stream(self, range: Option<Range<u64>>) -> impl Stream<Item = io::Result<Bytes>> + Send + 'static {
         let range = range.unwrap_or(0..u64::MAX);
         let pieces = futures_util::stream::try_unfold((self.progress, range), |(mut progress, mut left)| async move {
+            // The rest of the file may still be coming, but not for whoever wanted a part.
+            if left.is_empty() {
+                return Ok(None);
+            }
             let Some((file, ready)) = next_piece(&mut progress, &left).await? else { return Ok(None) };
             left.start = ready.end;
             Ok::<_, io::Error>(Some((blob_stream(file, ready), (progress, left))))
@@ -290,5 +299,49 @@ fn presentable(flow: &Flow, end: u64) -> u64 {
         Some(length) => flow.written.min(length.min(end).saturating_sub(1)),
         // No length was told, so the end is told by the framing, and only after the check.
         None => flow.written,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tree::tests::tree;
+    use super::*;
+    use crate::blobs::Blobs;
+    use crate::clock::Clock;
+    use crate::index::Rules;
+    use crate::pypi::PageFile;
+    use crate::upstream::{Patience, Upstream};
+    use std::time::Duration;
+
+    /// Two mirrors may name one address and mean different bytes, and one may be allowed to ask it while the other is not.
+    #[tokio::test]
+    async fn mirrors_do_not_join_each_others_fetches() {
+        let (db, folder) = crate::db::testing::sqlite().await;
+        let blobs = Blobs::open_folder(&folder.path().join("blobs")).unwrap();
+        let core = Core::new(db, blobs, Upstream::new(Patience::default()).unwrap(), Clock::System, Rules::default());
+        let t = tree(&[("a/one", true, &[], json!({})), ("a/two", true, &[], json!({}))]);
+        let project = ProjectName::parse("app").unwrap();
+        let listed = |index: &str, bytes: &[u8]| Listed {
+            origin: t.find("a", index).unwrap().index.clone(),
+            file: PageFile::bare("app-1.0.tar.gz", "http://127.0.0.1:9/app-1.0.tar.gz"),
+            version: None,
+            blob: Some(Sha256::of(bytes)),
+            metadata_blob: None,
+        };
+        for (index, bytes, under_way) in [("one", b"a", 1), ("two", b"a", 2), ("one", b"a", 2), ("one", b"b", 3)] {
+            join(&core, &project, &listed(index, bytes));
+            assert_eq!(core.fetches.0.lock().unwrap().len(), under_way, "{index} {bytes:?}");
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_part_ends_although_the_rest_is_still_coming() {
+        let file = tempfile::tempfile().unwrap();
+        std::io::Write::write_all(&mut &file, b"0123456789").unwrap();
+        let flow = Flow { file: Arc::new(file), length: Some(10), written: 10 };
+        let (_sender, progress) = watch::channel(Progress::Flowing(flow));
+        let part = Fetching { progress, length: Some(10) }.stream(Some(2..5)).map_ok(|piece| piece.to_vec()).try_concat();
+        let part = tokio::time::timeout(Duration::from_secs(5), tokio::spawn(part)).await.expect("it ends").unwrap();
+        assert_eq!(part.unwrap(), b"234");
     }
 }

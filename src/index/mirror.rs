@@ -47,6 +47,11 @@ impl Outcomes {
     pub fn forget(&self, index: IndexId, project: &ProjectName) {
         self.0.invalidate(&(index, project.clone()));
     }
+
+    /// Forgets all that any upstream said: a mirror has another one.
+    pub fn forget_all(&self) {
+        self.0.invalidate_all();
+    }
 }
 
 /// Looks at the record of `project` in the mirror `index` and refreshes it if it is time.

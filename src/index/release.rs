@@ -87,8 +87,9 @@ fn require(core: &Core, caller: &Caller, index: &Index, project: &ProjectName) -
     }
 }
 
+/// The project, locked: its files are read only after uploads under way have ended, and the journal's lock comes last.
 async fn known(c: &mut Conn, index: &Index, project: &ProjectName) -> Result<db::projects::Project> {
-    let known = db::projects::by_name(c, index.id, project).await?;
+    let known = db::projects::lock(c, index.id, project).await?;
     known.filter(|known| !known.reserved).ok_or_else(|| Error::NotFound("project not found".into()))
 }
 
@@ -179,7 +180,7 @@ pub async fn release_name(core: &Arc<Core>, caller: &Caller, index: &Arc<Index>,
     follow::change(core, async move {
         let now = task.clock.now();
         let mut c = task.db.begin().await?;
-        let reserved = db::projects::by_name(&mut c, index.id, &project).await?.filter(|known| known.reserved);
+        let reserved = db::projects::lock(&mut c, index.id, &project).await?.filter(|known| known.reserved);
         let known = reserved.ok_or_else(|| Error::NotFound(format!("no reserved name '{project}' on {}", index.path)))?;
         db::projects::remove(&mut c, known.id).await?;
         journal(&mut c, &actor, &index, &project, Action::ProjectRemove, json!({"name": "released"}), now).await?;

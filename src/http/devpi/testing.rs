@@ -140,7 +140,7 @@ impl Server {
 }
 
 /// A sound wheel.
-fn wheel(version: &str, more: &str) -> Vec<u8> {
+pub fn wheel(version: &str, more: &str) -> Vec<u8> {
     let info = format!("cheese_cellar-{version}.dist-info");
     let metadata = format!("Metadata-Version: 2.1\nName: Cheese.Cellar\nVersion: {version}\n{more}");
     let record = format!("{info}/METADATA,,\n{info}/WHEEL,,\n{info}/RECORD,,\n");
