@@ -185,7 +185,7 @@ fn addresses_are_examples() {
     };
     let mut paths =
         vec![root().join("README.md"), root().join("ARCHITECTURE.md"), root().join("CONTRIBUTING.md"), root().join("Cargo.toml")];
-    for (folder, ending) in [("src", ".rs"), ("docs", ".md"), ("benches", ".py")] {
+    for (folder, ending) in [("src", ".rs"), ("tests", ".rs"), ("tests", ".py"), ("docs", ".md"), ("benches", ".py")] {
         files_below(&root().join(folder), ending, &mut paths);
     }
     for path in paths {

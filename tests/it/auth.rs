@@ -197,8 +197,8 @@ both! {
             assert!(answers.iter().all(|answer| answer.status == wanted));
             started.elapsed()
         };
-        let each = timed((0..60).map(|n| shop.get(PRIVATE).auth("bob", &n.to_string())).collect(), 401).await;
-        let once = timed((0..60).map(|_| shop.get(PRIVATE).by("bob")).collect(), 200).await;
-        assert!(once * 4 < each, "sixty passwords take {each:?}, one password sixty times {once:?}");
+        let each = timed((0..40).map(|n| shop.get(PRIVATE).auth("bob", &n.to_string())).collect(), 401).await;
+        let once = timed((0..40).map(|_| shop.get(PRIVATE).by("bob")).collect(), 200).await;
+        assert!(once * 4 < each, "forty passwords take {each:?}, one password forty times {once:?}");
     }
 }

@@ -14,7 +14,7 @@ use cheeseshop::index::settings::{Edit, Kind};
 use cheeseshop::index::{Core, Rules, account, admin, follow};
 use cheeseshop::names::IndexPath;
 use cheeseshop::upstream::{Patience, Upstream};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 /// A running server.
@@ -30,20 +30,26 @@ pub struct Shop {
 #[derive(Clone, Default)]
 pub struct Options {
     pub rules: Rules,
-    pub patience: Patience,
+    /// So little patience with upstreams that a test can wait for its end.
+    pub impatient: bool,
 }
 
 impl Options {
-    /// So little patience with upstreams that a test can wait for its end.
     pub fn impatient() -> Self {
-        let wait = Duration::from_millis(300);
-        Self { patience: Patience { idle: wait, page: 4 * wait, ..Patience::default() }, ..Self::default() }
+        Self { impatient: true, ..Self::default() }
     }
 
     pub fn offline() -> Self {
         Self { rules: Rules { offline: true, ..Rules::default() }, ..Self::default() }
     }
 }
+
+/// All shops of this process ask through these two: to make one means to read every certificate authority of the system.
+static PATIENT: LazyLock<Upstream> = LazyLock::new(|| Upstream::direct(Patience::default()).unwrap());
+static IMPATIENT: LazyLock<Upstream> = LazyLock::new(|| {
+    let wait = Duration::from_millis(300);
+    Upstream::direct(Patience { idle: wait, page: 4 * wait, ..Patience::default() }).unwrap()
+});
 
 /// The password of every user whom the harness makes.
 pub fn password_of(user: &str) -> String {
@@ -69,7 +75,7 @@ impl Shop {
 
     async fn open(database: Database, folder: Arc<tempfile::TempDir>, clock: Clock, options: Options) -> Self {
         let blobs = Blobs::open_folder(&folder.path().join("blobs")).unwrap();
-        let upstream = Upstream::direct(options.patience).unwrap();
+        let upstream = if options.impatient { IMPATIENT.clone() } else { PATIENT.clone() };
         let core = Core::new(database.open().await, blobs, upstream, clock.clone(), options.rules.clone());
         follow::load(&core).await.unwrap();
         let site = Site { core, outside_url: None, trusted_proxies: Vec::new(), uuid: "test".into() };
