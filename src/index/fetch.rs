@@ -261,10 +261,6 @@ impl Fetching {
     pub fn stream(self, range: Option<Range<u64>>) -> impl Stream<Item = io::Result<Bytes>> + Send + 'static {
         let range = range.unwrap_or(0..u64::MAX);
         let pieces = futures_util::stream::try_unfold((self.progress, range), |(mut progress, mut left)| async move {
-            // The rest of the file may still be coming, but not for whoever wanted a part.
-            if left.is_empty() {
-                return Ok(None);
-            }
             let Some((file, ready)) = next_piece(&mut progress, &left).await? else { return Ok(None) };
             left.start = ready.end;
             Ok::<_, io::Error>(Some((blob_stream(file, ready), (progress, left))))
@@ -334,14 +330,18 @@ mod tests {
         }
     }
 
-    #[tokio::test(flavor = "multi_thread")]
-    async fn a_part_ends_although_the_rest_is_still_coming() {
+    #[tokio::test]
+    async fn the_last_byte_of_a_part_waits_for_the_check_and_then_the_part_ends() {
         let file = tempfile::tempfile().unwrap();
         std::io::Write::write_all(&mut &file, b"0123456789").unwrap();
         let flow = Flow { file: Arc::new(file), length: Some(10), written: 10 };
-        let (_sender, progress) = watch::channel(Progress::Flowing(flow));
-        let part = Fetching { progress, length: Some(10) }.stream(Some(2..5)).map_ok(|piece| piece.to_vec()).try_concat();
-        let part = tokio::time::timeout(Duration::from_secs(5), tokio::spawn(part)).await.expect("it ends").unwrap();
-        assert_eq!(part.unwrap(), b"234");
+        let (sender, progress) = watch::channel(Progress::Flowing(flow.clone()));
+        let mut part = Box::pin(Fetching { progress, length: Some(10) }.stream(Some(2..5)));
+        assert_eq!(part.next().await.unwrap().unwrap(), "23");
+        assert!(tokio::time::timeout(Duration::from_millis(50), part.next()).await.is_err(), "not checked yet");
+        let blob = StoredBlob { sha256: Sha256::of(b"0123456789"), size: 10, md5: None, blake2: None };
+        sender.send_replace(Progress::Kept(flow, blob));
+        assert_eq!(part.next().await.unwrap().unwrap(), "4");
+        assert!(part.next().await.is_none(), "the rest of the file is not wanted");
     }
 }
