@@ -42,7 +42,9 @@ fn ask(address: SocketAddr) -> Result<String> {
     let mut stream = TcpStream::connect_timeout(&address, limits::HEALTHCHECK_WAIT)?;
     stream.set_read_timeout(Some(limits::HEALTHCHECK_WAIT))?;
     stream.set_write_timeout(Some(limits::HEALTHCHECK_WAIT))?;
-    write!(stream, "GET /health HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n")?;
+    // In one piece: a server that answers before it has read everything would reset the connection.
+    let request = format!("GET /health HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes())?;
     let mut start = [0; "HTTP/1.1 200".len()];
     stream.read_exact(&mut start)?;
     let line = String::from_utf8_lossy(&start);
@@ -59,9 +61,13 @@ mod tests {
         let listen = listener.local_addr().unwrap();
         let server = std::thread::spawn(move || {
             let (mut stream, _) = listener.accept().unwrap();
-            let mut request = [0; 1024];
-            let length = stream.read(&mut request).unwrap();
-            assert!(request[..length].starts_with(b"GET /health HTTP/1.1\r\n"));
+            let mut request = Vec::new();
+            while !request.ends_with(b"\r\n\r\n") {
+                let mut piece = [0; 1024];
+                let length = stream.read(&mut piece).unwrap();
+                request.extend_from_slice(&piece[..length]);
+            }
+            assert!(request.starts_with(b"GET /health HTTP/1.1\r\n"));
             stream.write_all(answer.as_bytes()).unwrap();
         });
         let everywhere = SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), listen.port());
