@@ -311,7 +311,6 @@ mod tests {
     use crate::index::Rules;
     use crate::pypi::PageFile;
     use crate::upstream::{Patience, Upstream};
-    use std::time::Duration;
 
     /// Two mirrors may name one address and mean different bytes, and one may be allowed to ask it while the other is not.
     #[tokio::test]
@@ -334,14 +333,19 @@ mod tests {
         }
     }
 
+    /// Wrong bytes must not end in good order in a part either: its last byte waits until the whole file is known to be right.
     #[tokio::test(flavor = "multi_thread")]
-    async fn a_part_ends_although_the_rest_is_still_coming() {
+    async fn a_part_ends_when_the_file_is_right() {
         let file = tempfile::tempfile().unwrap();
         std::io::Write::write_all(&mut &file, b"0123456789").unwrap();
         let flow = Flow { file: Arc::new(file), length: Some(10), written: 10 };
-        let (_sender, progress) = watch::channel(Progress::Flowing(flow));
-        let part = Fetching { progress, length: Some(10) }.stream(Some(2..5)).map_ok(|piece| piece.to_vec()).try_concat();
-        let part = tokio::time::timeout(Duration::from_secs(5), tokio::spawn(part)).await.expect("it ends").unwrap();
-        assert_eq!(part.unwrap(), b"234");
+        let (sender, progress) = watch::channel(Progress::Flowing(flow.clone()));
+        let mut part = Box::pin(Fetching { progress, length: Some(10) }.stream(Some(2..5)));
+        assert_eq!(part.try_next().await.unwrap().unwrap(), "23");
+        assert!(part.next().now_or_never().is_none(), "the rest may still turn out wrong");
+        let blob = StoredBlob { sha256: Sha256::of(b"0123456789"), size: 10, md5: None, blake2: None };
+        sender.send_replace(Progress::Kept(flow, blob));
+        assert_eq!(part.try_next().await.unwrap().unwrap(), "4");
+        assert!(part.next().await.is_none());
     }
 }
