@@ -226,7 +226,13 @@ fn users_indexes_and_tokens_are_administered_while_the_server_runs() {
     ok(path, &["index", "remove", "alice/dev"]);
     ok(path, &["user", "remove", "alice"]);
     assert!(!ok(path, &["user", "list"]).contains("alice"));
-    server.stop();
+    // The server notices within two seconds.
+    std::thread::sleep(Duration::from_millis(2500));
+    let log = server.stop();
+    for change in ["user-add", "user-password", "index-set", "token-add", "token-remove", "index-remove", "user-remove"] {
+        assert!(log.contains(&format!("change action=\"{change}\"")), "{change}: {log}");
+    }
+    assert!(!log.contains(token) && !log.contains("sesame"), "{log}");
 }
 
 #[test]

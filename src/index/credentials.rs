@@ -10,6 +10,7 @@ use crate::db;
 use crate::db::UserId;
 use crate::error::{Error, Result};
 use crate::limits;
+use crate::names::UserName;
 use crate::pypi::Sha256;
 use argon2::Argon2;
 use argon2::password_hash::phc::PasswordHash;
@@ -107,10 +108,20 @@ pub async fn authenticate(core: &Core, credentials: &Credentials) -> Result<Arc<
         verified.cache.invalidate(&key).await;
     }
     let check = async {
-        let (caller, expires) = check(core, credentials, now).await?;
+        let (caller, expires) = check(core, credentials, now).await.inspect_err(|error| tell(credentials, error))?;
         Ok::<_, Error>(Known { caller: Arc::new(caller), generation, expires })
     };
     verified.cache.try_get_with(key, check).await.map(|known| known.caller).map_err(|error| error.share())
+}
+
+/// Logs a refusal, so that somebody who guesses is noticed. The name only if it can be one: people paste secrets into the wrong
+/// field.
+fn tell(credentials: &Credentials, error: &Error) {
+    if matches!(error, Error::Unauthorized(_)) {
+        let name = credentials.user.as_deref().and_then(|name| UserName::parse(name).ok());
+        let user = name.as_ref().map(UserName::as_str).filter(|name| !name.starts_with(TOKEN_PREFIX));
+        tracing::info!(user, "sign-in refused");
+    }
 }
 
 async fn check(core: &Core, credentials: &Credentials, now: Timestamp) -> Result<(Caller, Option<Timestamp>)> {

@@ -120,6 +120,10 @@ async fn lead(
     listed: &Listed,
     progress: &watch::Sender<Progress>,
 ) -> Result<(Flow, StoredBlob)> {
+    // Another fetch may have ended between this client's look for the file and its turn here.
+    if let Some(kept) = kept(core, project, listed).await? {
+        return Ok(kept);
+    }
     let download = open(core, listed).await?;
     if let (Some(announced), Some(length)) = (listed.file.size, download.length)
         && announced != length
@@ -141,6 +145,15 @@ async fn lead(
     note(core, project, listed, &blob).await?;
     flow.written = blob.size;
     Ok((flow, blob))
+}
+
+/// The file as an earlier fetch has kept it.
+async fn kept(core: &Core, project: &ProjectName, listed: &Listed) -> Result<Option<(Flow, StoredBlob)>> {
+    let sha256 = db::files::kept(&mut core.db.read().await?, listed.origin.id, project, &listed.file.filename).await?;
+    let Some(sha256) = sha256.filter(|sha256| listed.blob.is_none_or(|announced| announced == *sha256)) else { return Ok(None) };
+    let Some(blob) = core.blobs.open(&sha256).await? else { return Ok(None) };
+    let flow = Flow { file: Arc::new(blob.file), length: Some(blob.size), written: blob.size };
+    Ok(Some((flow, StoredBlob { sha256, size: blob.size, md5: None, blake2: None })))
 }
 
 async fn open(core: &Core, listed: &Listed) -> Result<Download> {

@@ -85,6 +85,7 @@ pub async fn catch_up(core: &Core) -> Result<Serial> {
         let Some(last) = entries.last().map(|entry| entry.serial) else { return Ok(seen) };
         for entry in &entries {
             core.changes.note(entry);
+            tell(core, entry);
         }
         if entries.iter().any(concerns_accounts) {
             core.verified.forget_all();
@@ -110,6 +111,18 @@ where
         Ok(value)
     });
     task.await?
+}
+
+/// Logs what people did, on this node or elsewhere. What mirrors learn is none of it, and an upload has a line of its own that
+/// says what became of it.
+fn tell(core: &Core, entry: &db::journal::Entry) {
+    if ["mirror-page", "mirror-list", "file-add", "file-replace"].contains(&entry.action.as_str()) {
+        return;
+    }
+    // Before the tree is read anew, so that an index that was removed still has its name.
+    let index = entry.index_id.and_then(|id| core.tree.load().by_id(id).map(|index| index.path.to_string()));
+    let project = entry.project.as_ref().map(ProjectName::as_str);
+    tracing::info!(action = entry.action, index, project, by = entry.actor, detail = %entry.detail.0, "change");
 }
 
 fn concerns_accounts(entry: &db::journal::Entry) -> bool {

@@ -149,7 +149,10 @@ fn judge(listing: &mut Listing, standings: &HashMap<IndexId, Standing>, now: Tim
 }
 
 async fn refresh_mirrors(core: &Arc<Core>, sight: &Sight, project: &ProjectName) -> Result<HashMap<IndexId, Standing>> {
-    let mirrors = sight.visible.iter().filter(|index| index.kind == Kind::Mirror);
+    // A mirror that was given no upstream says so when it is asked itself. To an index above it, it has nothing to give, and
+    // that is known: an installer need not try again.
+    let silent = |index: &Index| index.settings.mirror_url.is_none() && index.id != sight.place.index.id;
+    let mirrors = sight.visible.iter().filter(|index| index.kind == Kind::Mirror && !silent(index));
     let refreshed = mirrors.map(|index| async { Ok::<_, Error>((index.id, mirror::refresh(core, index, project).await?)) });
     Ok(try_join_all(refreshed).await?.into_iter().collect())
 }

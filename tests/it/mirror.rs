@@ -236,6 +236,9 @@ both! {
         admin::create(shop.core(), &Caller::system(), &path, Kind::Mirror, Vec::new()).await.unwrap();
         let answer = shop.get(PAGE).await.is(502);
         assert!(answer.text().contains("--upstream"), "{}", answer.text());
+        let above = IndexPath::parse("root/main").unwrap();
+        admin::create(shop.core(), &Caller::system(), &above, Kind::Stage, vec![Edit::parse("bases=root/pypi")]).await.unwrap();
+        shop.get("/root/main/+simple/app/").await.is(404);
     }
 
     async fn a_project_that_upstream_removes_is_gone_but_kept_files_stay(engine: Engine) {
