@@ -59,7 +59,7 @@ struct NewToken {
     /// Only for these projects [default: all]; may be repeated, or separated by commas.
     #[arg(long, value_delimiter = ',', value_parser = ProjectName::parse)]
     project: Vec<ProjectName>,
-    /// When it ends: 90d, 12h, 2027-01-31 (at the beginning of that day, UTC) or never.
+    /// When it ends: 90d, 12h, 30m, 45s, 2027-01-31 (at the beginning of that day, UTC) or never.
     #[arg(long, value_name = "WHEN", default_value = "never")]
     expires: Expiry,
 }

@@ -62,20 +62,18 @@ impl FromStr for Expiry {
 
     /// Reads `never`, `90d`, `12h`, `2027-01-31` (from the beginning of that day on, UTC) or a full RFC 3339 moment.
     fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = || format!("'{text}' is not an end: write 90d, 12h, 2027-01-31 or never");
+        let wrong = || format!("'{text}' is not an end: write 90d, 12h, 30m, 45s, 2027-01-31 or never");
         if text == "never" {
             return Ok(Expiry::Never);
         }
         if let Some(at) = Timestamp::parse(text).or_else(|| beginning_of_day(text)) {
             return Ok(Expiry::At(at));
         }
-        let hours = match (text.strip_suffix('d'), text.strip_suffix('h')) {
-            (Some(days), _) => days.parse::<u32>().ok().map(|days| u64::from(days) * 24),
-            (None, Some(hours)) => hours.parse::<u32>().ok().map(u64::from),
-            (None, None) => None,
-        };
-        let hours = hours.filter(|hours| *hours > 0).ok_or_else(wrong)?;
-        Ok(Expiry::After(Duration::from_secs(hours * 3600)))
+        let units = [('d', 86_400), ('h', 3600), ('m', 60), ('s', 1)];
+        let count = |unit| text.strip_suffix(unit).and_then(|digits| digits.parse::<u32>().ok());
+        let seconds = units.into_iter().find_map(|(unit, seconds)| count(unit).map(|n| u64::from(n) * seconds));
+        let seconds = seconds.filter(|seconds| *seconds > 0).ok_or_else(wrong)?;
+        Ok(Expiry::After(Duration::from_secs(seconds)))
     }
 }
 
@@ -130,7 +128,7 @@ mod tests {
 
     #[test]
     fn what_is_no_end_is_refused() {
-        for text in ["", "d", "0d", "-1d", "1.5d", "90", "90m", "2027-02-30", "20270131", "2027-01-31T12:00:00", "Never"] {
+        for text in ["", "d", "0d", "-1d", "1.5d", "90", "90w", "2027-02-30", "20270131", "2027-01-31T12:00:00", "Never"] {
             assert!(text.parse::<Expiry>().is_err(), "{text}");
         }
     }
