@@ -78,6 +78,7 @@ fn rules(options: &ServeOptions) -> Rules {
         open_signup: options.open_signup,
         restrict_modify: options.restrict_modify.clone(),
         private_mirrors: options.private_mirrors,
+        upload_checks: options.upload_checks,
         page_cache: options.page_cache.0,
     }
 }

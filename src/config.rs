@@ -6,6 +6,7 @@
 
 pub mod units;
 
+use crate::index::settings::UploadChecks;
 use crate::limits;
 use crate::names::{IndexPath, UserName};
 use crate::secret::Secret;
@@ -90,6 +91,9 @@ pub struct ServeOptions {
     /// Only root and these users may make and change users and indexes; separated by commas.
     #[arg(long, env = "CHEESESHOP_RESTRICT_MODIFY", value_name = "USERS", value_delimiter = ',', value_parser = UserName::parse)]
     pub restrict_modify: Option<Vec<UserName>>,
+    /// How uploads to new indexes are checked; each index has an option `upload_checks` of its own.
+    #[arg(long, env = "CHEESESHOP_UPLOAD_CHECKS", value_name = "CHECKS", default_value = "strict")]
+    pub upload_checks: UploadChecks,
     /// Let users other than root point mirrors at private addresses.
     #[arg(long, env = "CHEESESHOP_PRIVATE_MIRRORS", value_parser = BoolishValueParser::new())]
     pub private_mirrors: bool,

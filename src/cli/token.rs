@@ -50,7 +50,7 @@ struct NewToken {
     /// Its name, unique for the user.
     #[arg(long)]
     name: String,
-    /// What it may be used for: read, upload, manage; separated by commas.
+    /// What it may be used for: read, upload (with results: attaching test results), manage (remove and configure); separated by commas.
     #[arg(long, value_delimiter = ',', required = true, value_parser = Grant::parse)]
     allow: Vec<Grant>,
     /// Only in these indexes [default: all]; may be repeated, or separated by commas.

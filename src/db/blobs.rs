@@ -21,8 +21,13 @@ pub struct BlobRow {
 }
 
 /// Every column that holds the key of a blob: what garbage collection must look through. A test compares it with the schema.
-pub const DIGEST_COLUMNS: &[(&str, &str)] =
-    &[("files", "sha256"), ("files", "metadata_sha256"), ("mirror_metadata", "sha256"), ("blobs", "sha256")];
+pub const DIGEST_COLUMNS: &[(&str, &str)] = &[
+    ("files", "sha256"),
+    ("files", "metadata_sha256"),
+    ("mirror_metadata", "sha256"),
+    ("attachments", "sha256"),
+    ("blobs", "sha256"),
+];
 
 /// Notes a blob that is at rest, or that one already noted is used again: whoever stores a reference calls this in the same
 /// transaction, which takes back a deletion that has begun.

@@ -32,6 +32,8 @@ pub struct File {
     pub uploaded: Timestamp,
     /// Who brought it.
     pub uploaded_by: Option<String>,
+    /// What happened to it, as devpi lists it; `None`: the upload that the fields above tell of.
+    pub log: Option<Json<Value>>,
 }
 
 impl File {
@@ -60,34 +62,38 @@ pub struct NewFile<'a> {
     pub size: u64,
     /// Requires-Python.
     pub requires_python: Option<&'a str>,
+    /// When it enters the index; earlier than now for what moves in from elsewhere.
+    pub uploaded: Timestamp,
     /// Who brings it.
-    pub uploaded_by: &'a str,
+    pub uploaded_by: Option<&'a str>,
     /// Where the bytes came from, for a mirrored or promoted file.
     pub origin: Option<&'a Value>,
+    /// As in [`File::log`].
+    pub log: Option<&'a Value>,
 }
 
 /// Adds a file; `None` if the project has a live file of this name, which the caller then compares.
 ///
 /// The serial is not known yet (the journal row comes last): [`set_added`] writes it.
-pub async fn add(c: &mut Conn, file: &NewFile<'_>, now: Timestamp) -> Result<Option<FileId>> {
+pub async fn add(c: &mut Conn, file: &NewFile<'_>) -> Result<Option<FileId>> {
     let size = i64::try_from(file.size).unwrap_or(i64::MAX);
     on!(c, c => query_scalar(sql!(
         "INSERT INTO files (project_id, release_id, filename, kind, sha256, metadata_sha256, size, requires_python,
-                            uploaded, uploaded_by, origin, state, added_serial)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 'published', 0)
+                            uploaded, uploaded_by, origin, log, state, added_serial)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 'published', 0)
          ON CONFLICT (project_id, filename) WHERE removed_serial IS NULL DO NOTHING
          RETURNING id"
     ))
     .bind(file.project).bind(file.release).bind(file.filename).bind(file.kind).bind(file.sha256.as_bytes())
     .bind(file.metadata_sha256.as_ref().map(Sha256::as_bytes)).bind(size).bind(file.requires_python)
-    .bind(now).bind(file.uploaded_by).bind(file.origin.map(Json))
+    .bind(file.uploaded).bind(file.uploaded_by).bind(file.origin.map(Json)).bind(file.log.map(Json))
     .fetch_optional(c).await)
 }
 
 /// The live files of a project, by name.
 pub async fn live(c: &mut Conn, project: ProjectId) -> Result<Vec<File>> {
     on!(c, c => query_as(sql!(
-        "SELECT id, release_id, filename, sha256, metadata_sha256, size, requires_python, yanked, uploaded, uploaded_by
+        "SELECT id, release_id, filename, sha256, metadata_sha256, size, requires_python, yanked, uploaded, uploaded_by, log
          FROM files WHERE project_id = $1 AND removed_serial IS NULL ORDER BY filename"
     )).bind(project).fetch_all(c).await)
 }
@@ -95,7 +101,7 @@ pub async fn live(c: &mut Conn, project: ProjectId) -> Result<Vec<File>> {
 /// The live file of this name.
 pub async fn by_name(c: &mut Conn, project: ProjectId, filename: &str) -> Result<Option<File>> {
     on!(c, c => query_as(sql!(
-        "SELECT id, release_id, filename, sha256, metadata_sha256, size, requires_python, yanked, uploaded, uploaded_by
+        "SELECT id, release_id, filename, sha256, metadata_sha256, size, requires_python, yanked, uploaded, uploaded_by, log
          FROM files WHERE project_id = $1 AND filename = $2 AND removed_serial IS NULL"
     )).bind(project).bind(filename).fetch_optional(c).await)
 }
@@ -130,6 +136,13 @@ pub async fn removed_digests(c: &mut Conn, project: ProjectId, filename: &str) -
         "SELECT sha256 FROM files WHERE project_id = $1 AND filename = $2 AND removed_serial IS NOT NULL"
     )).bind(project).bind(filename).fetch_all(c).await)?;
     Ok(digests.into_iter().filter_map(|digest| Sha256::try_from(digest).ok()).collect())
+}
+
+/// The blob of a file, removed or not.
+pub async fn digest(c: &mut Conn, id: FileId) -> Result<Option<Sha256>> {
+    let digest: Option<Vec<u8>> =
+        on!(c, c => query_scalar(sql!("SELECT sha256 FROM files WHERE id = $1")).bind(id).fetch_optional(c).await)?;
+    Ok(digest.and_then(|digest| Sha256::try_from(digest).ok()))
 }
 
 /// Writes the serial of the change that brought the file.

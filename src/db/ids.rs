@@ -31,6 +31,10 @@ key!(
     FileId
 );
 key!(
+    /// A row of `attachments`.
+    AttachmentId
+);
+key!(
     /// A row of `journal`: the place of a change in the order of all changes.
     Serial
 );

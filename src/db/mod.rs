@@ -4,6 +4,7 @@
 //! connection, so the compiler checks it against both drivers; [`sql!`] holds its text, and in tests enrols it to be
 //! prepared on both engines. Nothing here decides a rule, and nothing outside this folder writes SQL.
 
+pub mod attachments;
 pub mod blobs;
 pub mod files;
 pub mod ids;
@@ -19,7 +20,7 @@ pub mod testing;
 pub mod tokens;
 pub mod users;
 
-pub use ids::{FileId, IndexId, ProjectId, ReleaseId, Serial, UserId};
+pub use ids::{AttachmentId, FileId, IndexId, ProjectId, ReleaseId, Serial, UserId};
 
 use crate::limits;
 use sqlx::pool::PoolConnection;

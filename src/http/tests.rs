@@ -39,10 +39,12 @@ async fn half_an_upload(server: &Server, index: IndexId) -> Conn {
         metadata_sha256: None,
         size: 5,
         requires_python: None,
-        uploaded_by: "user:alice",
+        uploaded: now,
+        uploaded_by: Some("user:alice"),
         origin: None,
+        log: None,
     };
-    db::files::add(&mut c, &file, now).await.unwrap().unwrap();
+    db::files::add(&mut c, &file).await.unwrap().unwrap();
     c
 }
 

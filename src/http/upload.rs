@@ -8,8 +8,9 @@ use super::router::At;
 use super::{Call, Site};
 use crate::error::{Error, Result};
 use crate::index::access;
-use crate::index::publish::{self, Published, Upload};
+use crate::index::publish::{self, Upload};
 use crate::index::settings::Kind;
+use crate::index::store::Outcome;
 use crate::index::tree::Index;
 use crate::limits;
 use axum::body::Body;
@@ -76,8 +77,8 @@ async fn file_upload(site: &Arc<Site>, call: &Call<'_>, index: &Arc<Index>, form
     let published = publish::publish(&site.core, call.caller, index, upload).await?;
     tracing::info!(index = %index.path, file = name, by = call.caller.actor(), outcome = ?published, "upload");
     Ok(match published {
-        Published::New | Published::Replaced => reply::text(StatusCode::OK, ""),
-        Published::Identical => {
+        Outcome::New | Outcome::Replaced => reply::text(StatusCode::OK, ""),
+        Outcome::Identical => {
             reply::with_reason(reply::text(StatusCode::OK, ""), "Upload of identical file to non volatile index.")
         }
     })

@@ -58,18 +58,29 @@ pub enum Grant {
     Read,
     /// Publishing files.
     Upload,
-    /// Deleting, yanking, and changing options.
+    /// Attaching test results.
+    Results,
+    /// Deleting and yanking.
+    Remove,
+    /// Changing options, making and deleting indexes.
+    Configure,
+    /// Both of these.
     Manage,
 }
 
 impl Grant {
-    /// Reads `read`, `upload` or `manage`.
+    /// Reads `read`, `upload`, `results`, `remove`, `configure` or `manage`.
     pub fn parse(word: &str) -> Result<Self, String> {
         match word {
             "read" => Ok(Grant::Read),
             "upload" => Ok(Grant::Upload),
+            "results" => Ok(Grant::Results),
+            "remove" => Ok(Grant::Remove),
+            "configure" => Ok(Grant::Configure),
             "manage" => Ok(Grant::Manage),
-            other => Err(format!("'{other}' is not something a token can allow: use read, upload, manage")),
+            other => Err(format!(
+                "'{other}' is not something a token can allow: use read, upload, manage, or the finer results, remove, configure"
+            )),
         }
     }
 }
@@ -81,6 +92,8 @@ pub enum Action {
     Read,
     /// Publish a file.
     Upload,
+    /// Attach test results to a file.
+    AttachResults,
     /// Delete or yank a project, release or file.
     Remove,
     /// Change the index's options, or delete it.
@@ -146,6 +159,7 @@ fn granted(user: Option<&User>, action: Action, index: &Index) -> bool {
     match action {
         Action::Read => owns || listed(user, &settings.acl_read),
         Action::Upload => listed(user, &settings.acl_upload),
+        Action::AttachResults => listed(user, &settings.acl_toxresult_upload),
         // devpi lets whoever may upload also remove; nobody may do so without signing in.
         Action::Remove => owns || user.is_some() && listed(user, &settings.acl_upload),
         Action::Configure => owns,
@@ -162,15 +176,17 @@ fn listed(user: Option<&User>, list: &[Principal]) -> bool {
 
 impl Scope {
     fn covers(&self, action: Action, index: &Index, project: Option<&ProjectName>) -> bool {
-        let grant = match action {
-            Action::Read => Grant::Read,
-            Action::Upload => Grant::Upload,
-            Action::Remove | Action::Configure => Grant::Manage,
+        let grants: &[Grant] = match action {
+            Action::Read => &[Grant::Read],
+            Action::Upload => &[Grant::Upload],
+            Action::AttachResults => &[Grant::Results, Grant::Upload],
+            Action::Remove => &[Grant::Remove, Grant::Manage],
+            Action::Configure => &[Grant::Configure, Grant::Manage],
         };
         let index_fits = self.indexes.is_empty() || self.indexes.contains(&index.path.to_string());
         // What concerns no project in particular is outside a token for some projects, reading an index's own name aside.
         let project_fits = self.projects.is_empty() || project.is_some_and(|p| self.projects.contains(p));
-        self.allow.contains(&grant) && index_fits && project_fits
+        grants.iter().any(|grant| self.allow.contains(grant)) && index_fits && project_fits
     }
 }
 

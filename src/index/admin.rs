@@ -20,7 +20,8 @@ pub async fn create(core: &Arc<Core>, caller: &Caller, path: &IndexPath, kind: K
     if !may_create(core, caller, path) {
         return Err(Error::Forbidden(format!("no permission to create index {path}")));
     }
-    let mut options = apply(kind, &defaults(kind, path.user.as_str()), &edits).map_err(Error::BadRequest)?;
+    let mut options =
+        apply(kind, &defaults(kind, path.user.as_str(), core.rules.upload_checks), &edits).map_err(Error::BadRequest)?;
     check_bases(&core.tree.load(), caller, &options, &[])?;
     check_mirror(core, caller, kind, &mut options).await?;
     let (task, path, actor) = (core.clone(), path.clone(), caller.actor());

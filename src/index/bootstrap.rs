@@ -5,7 +5,7 @@
 
 use super::access::{Caller, Scope};
 use super::core::Core;
-use super::settings::{Edit, Kind, apply as apply_edits, defaults};
+use super::settings::{Edit, Kind, UploadChecks, apply as apply_edits, defaults};
 use super::{account, admin, credentials, follow, setup};
 use crate::clock::Timestamp;
 use crate::db::journal::Action;
@@ -88,7 +88,7 @@ impl World {
         if world.users.is_empty() {
             let root = UserName::root();
             for (path, kind) in [(setup::root_pypi()?, Kind::Mirror), (setup::root_main()?, Kind::Stage)] {
-                world.indexes.insert(path, (kind, defaults(kind, root.as_str())));
+                world.indexes.insert(path, (kind, defaults(kind, root.as_str(), UploadChecks::default())));
             }
             world.users.insert(root);
         }
@@ -140,7 +140,8 @@ fn check_index(world: &mut World, index: &DeclaredIndex) -> Result<(), String> {
         return Err(format!("it is a {} and cannot become a {}", kind.word(), wanted.word()));
     }
     let kind = known.map(|(kind, _)| *kind).or(index.kind).unwrap_or(Kind::Stage);
-    let current = known.map_or_else(|| defaults(kind, index.path.user.as_str()), |(_, options)| options.clone());
+    let current =
+        known.map_or_else(|| defaults(kind, index.path.user.as_str(), UploadChecks::default()), |(_, options)| options.clone());
     let options = apply_edits(kind, &current, &index.edits)?;
     if let Some(address) = options.get("mirror_url").and_then(Value::as_str) {
         Origin::parse(address).map_err(|error| error.to_string())?;

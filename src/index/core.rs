@@ -7,6 +7,7 @@ use super::follow::Changes;
 use super::listing::Listings;
 use super::mirror::Outcomes;
 use super::pages::Pages;
+use super::settings::UploadChecks;
 use super::tree::Tree;
 use crate::blobs::Blobs;
 use crate::clock::Clock;
@@ -67,6 +68,8 @@ pub struct Rules {
     pub restrict_modify: Option<Vec<UserName>>,
     /// Whether anybody who may configure a mirror may point it at a private address; else only root may.
     pub private_mirrors: bool,
+    /// How uploads to new indexes are checked; each index may say otherwise.
+    pub upload_checks: UploadChecks,
     /// Bytes for pages in memory, listings included.
     pub page_cache: u64,
 }
@@ -79,6 +82,7 @@ impl Default for Rules {
             open_signup: false,
             restrict_modify: None,
             private_mirrors: false,
+            upload_checks: UploadChecks::default(),
             page_cache: limits::PAGE_CACHE_BYTES,
         }
     }

@@ -232,16 +232,18 @@ async fn note(core: &Core, project: &ProjectName, listed: &Listed, blob: &Stored
         metadata_sha256: None,
         size: blob.size,
         requires_python: listed.file.requires_python.as_deref(),
-        uploaded_by: "upstream",
+        uploaded: now,
+        uploaded_by: Some("upstream"),
         origin: Some(&origin),
+        log: None,
     };
-    if db::files::add(&mut c, &file, now).await?.is_none() {
+    if db::files::add(&mut c, &file).await?.is_none() {
         // Kept before, under other bytes: upstream has replaced the file.
         if let Some(old) =
             db::files::by_name(&mut c, holder, &listed.file.filename).await?.filter(|old| old.sha256 != blob.sha256)
         {
             db::files::set_removed(&mut c, old.id, db::Serial::NONE, now).await?;
-            db::files::add(&mut c, &file, now).await?;
+            db::files::add(&mut c, &file).await?;
         }
     }
     c.commit().await?;

@@ -10,6 +10,7 @@ pub mod core;
 pub mod credentials;
 pub mod download;
 pub mod fetch;
+pub mod file_log;
 pub mod flight;
 pub mod follow;
 pub mod holdings;
@@ -27,6 +28,7 @@ pub mod record;
 pub mod release;
 pub mod settings;
 pub mod setup;
+pub mod store;
 pub mod tree;
 
 pub use self::core::{Core, Rules};

@@ -6,14 +6,14 @@
 use super::access::{self, Action as Wanted, Caller};
 use super::core::Core;
 use super::inspect::{self, Inspected, Refused};
+use super::store::{self, Incoming, Outcome};
 use super::tree::Index;
 use super::{fetch, follow};
 use crate::blobs::{Spooled, StoredBlob};
-use crate::clock::Timestamp;
 use crate::db::journal::{Action, Change};
-use crate::db::{self, Conn, ProjectId};
+use crate::db::{self, Conn};
 use crate::error::{Error, Result};
-use crate::pypi::{DistFilename, ProjectName, Sha256, Version, filename_guess};
+use crate::pypi::{DistFilename, ProjectName, Version};
 use serde_json::json;
 use std::sync::Arc;
 
@@ -28,17 +28,6 @@ pub struct Upload {
     pub spooled: Spooled,
 }
 
-/// What became of an upload.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Published {
-    /// A new file.
-    New,
-    /// The index had these very bytes under this name; nothing changed.
-    Identical,
-    /// It took the place of other bytes (volatile indexes only).
-    Replaced,
-}
-
 /// What the form and the file's name say, as far as it was given and makes sense.
 #[derive(Debug)]
 struct Claims {
@@ -49,7 +38,7 @@ struct Claims {
 }
 
 /// Publishes an upload to `index`.
-pub async fn publish(core: &Arc<Core>, caller: &Caller, index: &Arc<Index>, upload: Upload) -> Result<Published> {
+pub async fn publish(core: &Arc<Core>, caller: &Caller, index: &Arc<Index>, upload: Upload) -> Result<Outcome> {
     let claims = claims(&upload)?;
     if !access::may(caller, Wanted::Upload, index, Some(&claims.file.project)) {
         return Err(Error::Forbidden(format!("this token may not upload to project '{}'", claims.file.project)));
@@ -166,106 +155,51 @@ struct Entry<'a> {
 }
 
 /// Step five: one transaction. Dropping it without a commit undoes all of it.
-async fn record(core: &Core, entry: &Entry<'_>) -> Result<Published> {
+async fn record(core: &Core, entry: &Entry<'_>) -> Result<Outcome> {
     let now = core.clock.now();
-    let project_name = &entry.claims.file.project;
+    let (project, metadata) = (&entry.claims.file.project, &entry.inspected.metadata);
     let mut c = core.db.begin().await?;
-    db::blobs::put(&mut c, &fetch::blob_row(&entry.blob), now).await?;
-    db::blobs::put(&mut c, &fetch::blob_row(&entry.metadata), now).await?;
-    refuse_if_closed(&mut c, entry).await?;
-    let project = db::projects::put(&mut c, entry.index.id, project_name, entry.inspected.metadata.name(), now).await?;
-    let (published, replaced) = match db::files::by_name(&mut c, project, entry.filename).await? {
-        Some(old) if old.sha256 == entry.blob.sha256 => return Ok(Published::Identical),
-        Some(old) if entry.index.settings.volatile => (Published::Replaced, Some(old.id)),
-        Some(_) => return Err(conflict(entry.filename)),
-        None => (Published::New, None),
+    refuse_if_closed(&mut c, entry.index, project).await?;
+    let file = Incoming {
+        project,
+        display_name: metadata.name(),
+        version: metadata.version(),
+        metadata: &metadata.to_json(),
+        filename: entry.filename,
+        blob: fetch::blob_row(&entry.blob),
+        metadata_blob: Some(fetch::blob_row(&entry.metadata)),
+        requires_python: metadata.requires_python(),
+        uploaded: now,
+        uploaded_by: Some(entry.actor),
+        log: None,
     };
-    refuse_if_burnt(&mut c, entry, project).await?;
-    if let Some(old) = replaced {
-        db::files::set_removed(&mut c, old, db::Serial::NONE, now).await?;
-    }
-    let Some(file) = insert(&mut c, entry, project, now).await? else {
-        // PostgreSQL: another upload of the name was committed between the look and the insert.
-        return lost_race(&mut c, entry, project).await;
+    let stored = store::put(&mut c, entry.index, &file, now).await?;
+    let action = match stored.outcome {
+        Outcome::Identical => return Ok(Outcome::Identical),
+        Outcome::New => Action::FileAdd,
+        Outcome::Replaced => Action::FileReplace,
     };
     let change = Change {
         actor: entry.actor,
         index: Some(entry.index.id),
-        project: Some(project_name),
-        action: if published == Published::New { Action::FileAdd } else { Action::FileReplace },
+        project: Some(project),
+        action,
         detail: json!({"filename": entry.filename, "version": entry.claims.file.version.as_str(), "sha256": entry.blob.sha256}),
     };
-    let serial = db::journal::append(&mut c, &change, now).await?;
-    db::files::set_added(&mut c, file, serial).await?;
-    if let Some(old) = replaced {
-        db::files::set_removed(&mut c, old, serial, now).await?;
-    }
-    db::projects::set_serial(&mut c, project, serial).await?;
+    let outcome = stored.outcome;
+    store::seal(&mut c, &[stored], &change, now).await?;
     c.commit().await?;
-    Ok(published)
-}
-
-/// The 409, in the words that devpi's clients (the reason phrase) and everybody else's (the second sentence) look for.
-pub fn conflict(filename: &str) -> Error {
-    Error::Conflict(format!("{filename} already exists in non-volatile index"))
+    Ok(outcome)
 }
 
 /// PEP 792: an archived or quarantined project takes no uploads.
-async fn refuse_if_closed(c: &mut Conn, entry: &Entry<'_>) -> Result<()> {
-    let project = db::projects::by_name(c, entry.index.id, &entry.claims.file.project).await?;
+async fn refuse_if_closed(c: &mut Conn, index: &Index, name: &ProjectName) -> Result<()> {
+    let project = db::projects::by_name(c, index.id, name).await?;
     let status = project.and_then(|p| p.status).map(|json| json.0.status);
     match status.as_deref() {
         Some(word @ ("archived" | "quarantined")) => {
-            Err(Error::Forbidden(format!("project '{}' is {word} and takes no uploads", entry.claims.file.project)))
+            Err(Error::Forbidden(format!("project '{name}' is {word} and takes no uploads")))
         }
         _ => Ok(()),
-    }
-}
-
-/// On a non-volatile index a name stands for the same bytes for ever, also after the file was removed.
-async fn refuse_if_burnt(c: &mut Conn, entry: &Entry<'_>, project: ProjectId) -> Result<()> {
-    if entry.index.settings.volatile {
-        return Ok(());
-    }
-    let before = db::files::removed_digests(c, project, entry.filename).await?;
-    match before.iter().any(|sha256| *sha256 != entry.blob.sha256) {
-        true => Err(Error::Conflict(format!(
-            "{} already exists in non-volatile index: it was removed, but other bytes stood under this name; use another version",
-            entry.filename
-        ))),
-        false => Ok(()),
-    }
-}
-
-async fn insert(c: &mut Conn, entry: &Entry<'_>, project: ProjectId, now: Timestamp) -> Result<Option<db::FileId>> {
-    let (claims, metadata) = (entry.claims, &entry.inspected.metadata);
-    let version = &claims.file.version;
-    let release = db::releases::NewRelease {
-        version: metadata.version(),
-        canonical: &version.canonical(),
-        sort_key: &version.sort_key(),
-        metadata: &metadata.to_json(),
-    };
-    let release = db::releases::put(c, project, &release, now).await?;
-    let file = db::files::NewFile {
-        project,
-        release: Some(release),
-        filename: entry.filename,
-        kind: filename_guess::packagetype(entry.filename),
-        sha256: entry.blob.sha256,
-        metadata_sha256: Some(entry.metadata.sha256),
-        size: entry.blob.size,
-        requires_python: metadata.requires_python(),
-        uploaded_by: entry.actor,
-        origin: None,
-    };
-    Ok(db::files::add(c, &file, now).await?)
-}
-
-async fn lost_race(c: &mut Conn, entry: &Entry<'_>, project: ProjectId) -> Result<Published> {
-    let other: Option<Sha256> = db::files::by_name(c, project, entry.filename).await?.map(|file| file.sha256);
-    match other == Some(entry.blob.sha256) {
-        true => Ok(Published::Identical),
-        false => Err(conflict(entry.filename)),
     }
 }

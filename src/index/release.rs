@@ -6,7 +6,7 @@
 use super::access::{self, Action as Wanted, Caller};
 use super::core::Core;
 use super::tree::Index;
-use super::{download, follow};
+use super::{download, follow, store};
 use crate::clock::Timestamp;
 use crate::db::journal::{Action, Change};
 use crate::db::{self, Conn, Serial};
@@ -51,7 +51,7 @@ pub async fn remove(
         let files = db::files::live(&mut c, known.id).await?;
         let (doomed, action) = select(&mut c, &index, &project, &known, files, &target).await?;
         for file in &doomed {
-            db::files::set_removed(&mut c, file.id, Serial::NONE, now).await?;
+            store::take_away(&mut c, file.id, Serial::NONE, now).await?;
         }
         drop_empty_releases(&mut c, &known, &target).await?;
         if db::files::live(&mut c, known.id).await?.is_empty() {

@@ -36,6 +36,36 @@ impl Kind {
     }
 }
 
+/// What an upload must be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum UploadChecks {
+    /// A sound wheel or source distribution, whose own metadata are believed.
+    #[default]
+    Strict,
+    /// Any bytes under a distribution's file name; the form says what the archive does not, as with devpi.
+    Lenient,
+}
+
+impl UploadChecks {
+    /// `strict` or `lenient`.
+    pub fn word(self) -> &'static str {
+        match self {
+            UploadChecks::Strict => "strict",
+            UploadChecks::Lenient => "lenient",
+        }
+    }
+
+    /// Reads the word, in any case.
+    pub fn parse(word: &str) -> Result<Self, String> {
+        match word.to_lowercase().as_str() {
+            "strict" => Ok(UploadChecks::Strict),
+            "lenient" => Ok(UploadChecks::Lenient),
+            other => Err(format!("'{other}' is not a way to check uploads: use strict or lenient")),
+        }
+    }
+}
+
 /// The form of an option's value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Form {
@@ -55,6 +85,8 @@ enum Form {
     Paths,
     /// `intersection` or `union`.
     Inheritance,
+    /// `strict` or `lenient`.
+    Checks,
     /// Any JSON.
     Any,
 }
@@ -102,6 +134,13 @@ pub const OPTIONS: &[OptionInfo] = &[
         Form::Inheritance,
         STAGE,
         "how whitelists of bases combine: intersection (default) or union",
+    ),
+    option(
+        "upload_checks",
+        Form::Checks,
+        STAGE,
+        "strict (default): uploads must be sound wheels or source distributions; lenient: any file with a distribution's name, \
+         as devpi takes it",
     ),
     option("page_max_age", Form::Seconds, BOTH, "seconds for which clients may use a page without asking again; default 0"),
     option("title", Form::Text, BOTH, "a line for people"),
@@ -157,9 +196,9 @@ impl Edit {
     }
 }
 
-/// What a new index starts from.
-pub fn defaults(kind: Kind, owner: &str) -> Map<String, Value> {
-    let fields = match kind {
+/// What a new index starts from, on a server that checks the uploads to new indexes so.
+pub fn defaults(kind: Kind, owner: &str, checks: UploadChecks) -> Map<String, Value> {
+    let mut fields = match kind {
         Kind::Mirror => json!({"volatile": true}),
         Kind::Stage => json!({
             "volatile": true,
@@ -170,6 +209,9 @@ pub fn defaults(kind: Kind, owner: &str) -> Map<String, Value> {
             "mirror_whitelist_inheritance": "intersection",
         }),
     };
+    if kind == Kind::Stage && checks != UploadChecks::default() {
+        fields["upload_checks"] = json!(checks.word());
+    }
     match fields {
         Value::Object(map) => map,
         _ => Map::new(),
@@ -278,6 +320,7 @@ fn canonical(info: &OptionInfo, value: &Value) -> Result<Option<Value>, String> 
         Form::Projects => json!(strings(value).iter().map(|name| project(name)).collect::<Result<Vec<_>, _>>()?),
         Form::Paths => json!(strings(value).iter().map(|path| base(path)).collect::<Result<Vec<_>, _>>()?),
         Form::Inheritance => json!(inheritance(&text(info.name, value)?)?),
+        Form::Checks => json!(UploadChecks::parse(&text(info.name, value)?)?.word()),
         Form::Any if value.is_null() => return Ok(None),
         Form::Any => value.clone(),
     }))
@@ -382,6 +425,10 @@ pub struct Settings {
     /// See [`OPTIONS`].
     pub acl_upload: Vec<Principal>,
     /// See [`OPTIONS`].
+    pub acl_toxresult_upload: Vec<Principal>,
+    /// See [`OPTIONS`].
+    pub upload_checks: UploadChecks,
+    /// See [`OPTIONS`].
     pub mirror_whitelist: Vec<String>,
     /// Whether whitelists of bases are united rather than intersected.
     pub whitelist_union: bool,
@@ -412,6 +459,12 @@ impl Settings {
             volatile: flag_of("volatile", true),
             acl_read: principals("acl_read").unwrap_or_else(|| vec![Principal::Anonymous]),
             acl_upload: principals("acl_upload").unwrap_or_default(),
+            acl_toxresult_upload: principals("acl_toxresult_upload").unwrap_or_else(|| vec![Principal::Anonymous]),
+            upload_checks: stored
+                .get("upload_checks")
+                .and_then(Value::as_str)
+                .and_then(|word| UploadChecks::parse(word).ok())
+                .unwrap_or_default(),
             mirror_whitelist: list_of("mirror_whitelist").unwrap_or_default(),
             // An index whose data say nothing is an old one, and those were united.
             whitelist_union: stored.get("mirror_whitelist_inheritance").is_none_or(|v| v == "union"),
@@ -472,7 +525,7 @@ mod tests {
     fn strings_as_typed_become_values() {
         let made = apply(
             Kind::Stage,
-            &defaults(Kind::Stage, "alice"),
+            &defaults(Kind::Stage, "alice", UploadChecks::Strict),
             &edits(&[
                 "volatile=False",
                 "bases=/root/pypi/,alice/dev",
@@ -511,7 +564,7 @@ mod tests {
 
     #[test]
     fn lists_grow_and_shrink() {
-        let start = defaults(Kind::Stage, "alice");
+        let start = defaults(Kind::Stage, "alice", UploadChecks::Strict);
         let more = apply(Kind::Stage, &start, &edits(&["acl_upload+=bob", "acl_upload+=bob"])).unwrap();
         assert_eq!(more["acl_upload"], json!(["alice", "bob"]));
         let less = apply(Kind::Stage, &more, &edits(&["acl_upload-=alice"])).unwrap();
@@ -524,7 +577,7 @@ mod tests {
 
     #[test]
     fn mistakes_are_named_in_devpis_words() {
-        let start = defaults(Kind::Stage, "alice");
+        let start = defaults(Kind::Stage, "alice", UploadChecks::Strict);
         for (edit, message) in [
             ("volatile=maybe", "Unknown boolean value 'maybe'."),
             ("bases=nonsense", "invalid base index spec: 'nonsense'"),
@@ -538,7 +591,7 @@ mod tests {
         ] {
             assert_eq!(apply(Kind::Stage, &start, &edits(&[edit])).unwrap_err(), message, "{edit}");
         }
-        let mirror = defaults(Kind::Mirror, "alice");
+        let mirror = defaults(Kind::Mirror, "alice", UploadChecks::Strict);
         for (edit, message) in [
             ("mirror_url=ftp://index.example/", "'mirror_url' option must be a URL."),
             ("mirror_cache_expiry=soon", "'mirror_cache_expiry' option must be an integer"),
@@ -549,7 +602,9 @@ mod tests {
 
     #[test]
     fn a_mirror_ignores_what_only_stages_have() {
-        let made = apply(Kind::Mirror, &defaults(Kind::Mirror, "alice"), &edits(&["bases=a/b", "acl_upload=x"])).unwrap();
+        let made =
+            apply(Kind::Mirror, &defaults(Kind::Mirror, "alice", UploadChecks::Strict), &edits(&["bases=a/b", "acl_upload=x"]))
+                .unwrap();
         assert_eq!(Value::Object(made), json!({"volatile": true}));
     }
 

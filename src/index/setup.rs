@@ -4,7 +4,7 @@
 use super::access::Caller;
 use super::core::Core;
 use super::credentials::{self, Credentials};
-use super::settings::{Edit, Kind, allow_private, apply, defaults};
+use super::settings::{Edit, Kind, UploadChecks, allow_private, apply, defaults};
 use super::{account, admin, follow};
 use crate::clock::Timestamp;
 use crate::db::journal::{Action, Change};
@@ -57,12 +57,12 @@ pub async fn first_start(
             return Ok(false);
         };
         account::note(&mut c, ACTOR, Action::UserAdd, json!({"user": root}), now).await?;
-        let (pypi, main) = (root_pypi()?, root_main()?);
+        let (pypi, main, checks) = (root_pypi()?, root_main()?, task.rules.upload_checks);
         let mut edits = vec![set("volatile", false), set("title", "PyPI")];
         edits.extend(upstream.map(|origin| set("mirror_url", origin.with_credentials())));
-        add_index(&mut c, root_id, &pypi.index, Kind::Mirror, &edits, &[], now).await?;
+        add_index(&mut c, root_id, &pypi.index, (Kind::Mirror, checks), &edits, &[], now).await?;
         let edits = [set("volatile", false), set("acl_upload", root.as_str())];
-        add_index(&mut c, root_id, &main.index, Kind::Stage, &edits, &[pypi], now).await?;
+        add_index(&mut c, root_id, &main.index, (Kind::Stage, checks), &edits, &[pypi], now).await?;
         let default = default.map(|path| path.to_string()).unwrap_or_default();
         db::settings::put(&mut c, Setting::DefaultIndex, &default).await?;
         db::settings::put(&mut c, Setting::ServerUuid, &new_uuid()?).await?;
@@ -81,13 +81,13 @@ async fn add_index(
     c: &mut Conn,
     root: UserId,
     name: &IndexName,
-    kind: Kind,
+    (kind, checks): (Kind, UploadChecks),
     edits: &[Edit],
     bases: &[IndexPath],
     now: Timestamp,
 ) -> Result<()> {
     let wrong = |text: String| Error::Internal(anyhow::anyhow!(text));
-    let mut options = apply(kind, &defaults(kind, UserName::root().as_str()), edits).map_err(wrong)?;
+    let mut options = apply(kind, &defaults(kind, UserName::root().as_str(), checks), edits).map_err(wrong)?;
     options.remove("bases");
     if kind == Kind::Mirror {
         // The operator's word counts as root's.

@@ -94,6 +94,11 @@ pub fn sort_key(text: &str) -> Vec<u8> {
     }
 }
 
+/// What names the release of any text: [`Version::canonical`], or the text itself if PEP 440 does not know it.
+pub fn canonical(text: &str) -> String {
+    Version::parse(text).map_or_else(|_| text.trim().to_owned(), |version| version.canonical())
+}
+
 /// Orders any two texts: legacy ones first, by bytes; then versions by PEP 440. Equal only if the texts are.
 pub fn compare_text(a: &str, b: &str) -> Ordering {
     sort_key(a).cmp(&sort_key(b)).then_with(|| a.cmp(b))

@@ -12,8 +12,8 @@ use crate::index::merge::Listed;
 use crate::index::release::{self, Target};
 use crate::index::settings::Kind;
 use crate::index::tree::Index;
-use crate::index::{links, listing, mirror};
-use crate::pypi::{ProjectName, Timestamp};
+use crate::index::{file_log, links, listing, mirror};
+use crate::pypi::ProjectName;
 use crate::urls;
 use axum::http::header::LOCATION;
 use axum::http::{HeaderValue, Method, StatusCode};
@@ -184,25 +184,10 @@ fn link(index: &Index, listed: &Listed, row: Option<&File>, root: &str) -> Value
         "hashes": hashes.iter().map(|(algorithm, hex)| (algorithm.clone(), json!(hex))).collect::<Map<_, _>>(),
     });
     if let Some(row) = row.filter(|_| index.kind == Kind::Stage) {
-        let who = row.uploaded_by.as_deref().and_then(user_of);
-        link["log"] = json!([{"what": "upload", "who": who, "when": when(row.uploaded), "dst": index.path.to_string()}]);
+        let stored = row.log.as_ref().map(|log| &log.0);
+        link["log"] = file_log::of(stored, row.uploaded_by.as_deref(), row.uploaded, &index.path);
     }
     link
-}
-
-/// The user behind an actor of the journal: `user:alice` and `token:alice/ci` are alice's.
-fn user_of(actor: &str) -> Option<&str> {
-    let (kind, name) = actor.split_once(':')?;
-    match kind {
-        "user" => Some(name),
-        "token" => name.split('/').next(),
-        _ => None,
-    }
-}
-
-/// Year, month, day, hour, minute, second in UTC: the form in which devpi writes times of its log.
-fn when(time: Timestamp) -> Vec<u32> {
-    time.iso_seconds().split(['-', 'T', ':', 'Z']).filter_map(|part| part.parse().ok()).collect()
 }
 
 /// Removes a project or a version from this very index; `?force` also where files are kept for good.
