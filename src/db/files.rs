@@ -130,6 +130,15 @@ pub async fn was_removed(
     Ok(digests.into_iter().filter_map(|d| Sha256::try_from(d).ok()).any(|d| d.hex().starts_with(sha256_prefix)))
 }
 
+/// The projects of stages that have a file of this name, removed or not, whose digest begins with `prefix`.
+pub async fn holders(c: &mut Conn, prefix: &[u8], filename: &str) -> Result<Vec<ProjectName>> {
+    let filled = |with: u8| -> Vec<u8> { prefix.iter().copied().chain(std::iter::repeat(with)).take(32).collect() };
+    on!(c, c => query_scalar(sql!(
+        "SELECT DISTINCT p.name FROM files f JOIN projects p ON p.id = f.project_id JOIN indexes i ON i.id = p.index_id
+         WHERE f.sha256 >= $1 AND f.sha256 <= $2 AND f.filename = $3 AND i.kind = 'stage'"
+    )).bind(filled(0)).bind(filled(0xff)).bind(filename).fetch_all(c).await)
+}
+
 /// What stood under a file name before it was removed.
 pub async fn removed_digests(c: &mut Conn, project: ProjectId, filename: &str) -> Result<Vec<Sha256>> {
     let digests: Vec<Vec<u8>> = on!(c, c => query_scalar(sql!(

@@ -14,6 +14,7 @@ mod files;
 mod hang_ups;
 mod inheritance;
 mod journal;
+mod lenient;
 mod lists;
 mod metadata;
 mod mirror;
