@@ -23,5 +23,6 @@ mod mirror_files;
 mod negotiation;
 mod pages;
 mod publish;
+mod push;
 mod removal;
 mod upload_forms;
