@@ -68,7 +68,7 @@ both! {
         let shop = two_indexes(engine).await;
         let (wheel, sdist) = (Dist::wheel_with("app", "1.0", "Author: new", b""), Dist::sdist("app", "1.0"));
         shop.upload("alice/prod", &wheel.rebuilt()).await.is(200);
-        for dist in [&wheel, &sdist] {
+        for dist in [&sdist, &wheel] {
             shop.upload("alice/dev", dist).await.is(200);
         }
         let before = shop.stored().await;
