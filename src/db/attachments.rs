@@ -2,7 +2,7 @@
 
 use super::{AttachmentId, Conn, FileId, IndexId, ProjectId, ReleaseId, Result};
 use crate::clock::Timestamp;
-use crate::pypi::{ProjectName, Sha256};
+use crate::pypi::{ProjectName, ProjectStatus, Sha256};
 use crate::{on, sql};
 use serde_json::Value;
 use sqlx::types::Json;
@@ -94,6 +94,31 @@ pub async fn docs(c: &mut Conn, release: ReleaseId) -> Result<Option<Attachment>
         "SELECT id, release_id, file_id, kind, filename, sha256, size, uploaded, uploaded_by, log
          FROM attachments WHERE release_id = $1 AND kind = 'doczip'"
     )).bind(release).fetch_optional(c).await)
+}
+
+/// Documentation of some release in some stage.
+#[derive(Debug, Clone, FromRow)]
+pub struct Documented {
+    /// The stage.
+    pub index_id: IndexId,
+    /// The status of the project there; `None`: active.
+    pub status: Option<Json<ProjectStatus>>,
+    /// The release's version as uploaded.
+    pub version: String,
+    /// The blob.
+    #[sqlx(try_from = "Vec<u8>")]
+    pub sha256: Sha256,
+    /// When it was attached.
+    pub uploaded: Timestamp,
+}
+
+/// The documentation of all releases of a project in all stages.
+pub async fn documented(c: &mut Conn, project: &ProjectName) -> Result<Vec<Documented>> {
+    on!(c, c => query_as(sql!(
+        "SELECT p.index_id, p.status, r.version, a.sha256, a.uploaded
+         FROM projects p JOIN releases r ON r.project_id = p.id JOIN attachments a ON a.release_id = r.id
+         WHERE p.name = $1 AND a.kind = 'doczip'"
+    )).bind(project).fetch_all(c).await)
 }
 
 /// The attachments of this name in an index's project, each with the digest of the tested file.

@@ -5,6 +5,9 @@
 pub mod accept;
 pub mod auth;
 pub mod devpi;
+pub mod docs;
+pub mod docs_type;
+pub mod docs_upload;
 pub mod etag;
 pub mod files;
 pub mod form;
@@ -155,6 +158,9 @@ async fn dispatch(site: &Arc<Site>, call: &Call<'_>, route: Route<'_>, body: Bod
         Route::PlainFile(user, index, folder, filename) => {
             files::file(site, call, user, index, &format!("+e/{folder}"), filename).await
         }
+
+        Route::Docs(of) => docs::page(site, call, of).await,
+        Route::FramedDocs(of) => docs::framed(call, of),
 
         Route::Legacy if call.method == Method::POST => upload::upload(site, call, At::Default, body).await,
         Route::Index(user, index) if call.method == Method::POST => {

@@ -29,6 +29,7 @@ pub async fn upload(site: &Arc<Site>, call: &Call<'_>, at: At<'_>, body: Body) -
     let action = form.field(":action").map(str::to_owned).or_else(|| call.query_value(":action"));
     match action.as_deref() {
         Some("file_upload") => file_upload(site, call, &index, form).await,
+        Some("doc_upload") => super::docs_upload::doc_upload(site, call, &index, form).await,
         Some("submit" | "submit_pkg_info" | "verify") => {
             Err(Error::Gone("Projects need no registration here: upload the files instead".into()))
         }

@@ -193,7 +193,7 @@ async fn record(core: &Core, entry: &Entry<'_>) -> Result<Outcome> {
 }
 
 /// PEP 792: an archived or quarantined project takes no uploads.
-async fn refuse_if_closed(c: &mut Conn, index: &Index, name: &ProjectName) -> Result<()> {
+pub(super) async fn refuse_if_closed(c: &mut Conn, index: &Index, name: &ProjectName) -> Result<()> {
     let project = db::projects::by_name(c, index.id, name).await?;
     let status = project.and_then(|p| p.status).map(|json| json.0.status);
     match status.as_deref() {

@@ -1,0 +1,1 @@
+//! Attachments by their links: to be found, downloaded and removed.

@@ -1,0 +1,158 @@
+//! Uploading documentation (`doc_upload`, which setuptools and devpi's client send): claims -> look into the archive -> commit
+//! the blob -> one transaction -> follow. A release has one archive of documentation; uploading it may make the release.
+
+use super::access::{self, Action as Wanted, Caller};
+use super::core::Core;
+use super::inspect::{DocsZip, Refused};
+use super::settings::UploadChecks;
+use super::store::{self, Outcome};
+use super::tree::Index;
+use super::{fetch, file_log, follow, publish};
+use crate::blobs::{Spooled, StoredBlob};
+use crate::clock::Timestamp;
+use crate::db::attachments::{Attachment, Kind, NewAttachment};
+use crate::db::journal::{Action, Change};
+use crate::db::{self, Conn, ProjectId, ReleaseId};
+use crate::error::{Error, Result};
+use crate::pypi::{ProjectName, Version};
+use serde_json::{Value, json};
+use std::sync::Arc;
+
+/// What came with a form of documentation.
+#[derive(Debug)]
+pub struct DocsUpload {
+    /// The project as the form writes it.
+    pub name: String,
+    /// The version; `None` if the form does not name one: the newest release is meant.
+    pub version: Option<String>,
+    /// The archive's name as sent; it is stored under another one.
+    pub filename: String,
+    /// The archive.
+    pub spooled: Spooled,
+}
+
+/// Attaches documentation to a release of `index`. [`Error::Conflict`] if the release has other documentation and the index is
+/// not volatile.
+pub async fn attach(core: &Arc<Core>, caller: &Caller, index: &Arc<Index>, upload: DocsUpload) -> Result<Outcome> {
+    let project = ProjectName::parse(&upload.name).map_err(|e| Error::BadRequest(e.to_string()))?;
+    if !access::may(caller, Wanted::Upload, index, Some(&project)) {
+        return Err(Error::Forbidden(format!("this token may not upload to project '{project}'")));
+    }
+    let version = version(index, upload.version.as_deref())?;
+    check(&upload.spooled).await?;
+    let (task, index, actor) = (core.clone(), index.clone(), caller.actor());
+    follow::change(core, async move {
+        let blob = task.blobs.commit(upload.spooled).await?;
+        let (name, filename) = (&upload.name, &upload.filename);
+        let entry = Entry { index: &index, project: &project, name, version: version.as_deref(), filename, blob, actor: &actor };
+        record(&task, &entry).await
+    })
+    .await
+}
+
+/// The version that the form names, if it names one; it must be one.
+fn version(index: &Index, text: Option<&str>) -> Result<Option<String>> {
+    match text.map(str::trim) {
+        None => Ok(None),
+        Some("") => Err(Error::BadRequest("invalid metadata: Missing required field \"version\"".into())),
+        Some(text) if index.settings.upload_checks == UploadChecks::Strict => {
+            Version::parse(text).map_err(|e| Error::BadRequest(e.to_string()))?;
+            Ok(Some(text.to_owned()))
+        }
+        // It becomes part of a file name.
+        Some(text) if text.len() > crate::limits::VERSION_BYTES_MAX || text.contains(['/', '\\', '<', '>', '%', '#', '"']) => {
+            Err(Error::BadRequest(format!("'{text}' is no version: it is too long, or has one of / \\ < > % # \" in it")))
+        }
+        Some(text) => Ok(Some(text.to_owned())),
+    }
+}
+
+/// The archive must be one that can be given out, file by file. On the blocking pool, because it is unpacked once.
+async fn check(spooled: &Spooled) -> Result<()> {
+    let file = spooled.file()?;
+    let checked = tokio::task::spawn_blocking(move || DocsZip::check(file).map(drop)).await?;
+    checked.map_err(|refused| match refused {
+        Refused::Unreadable(error) => error.into(),
+        refused => Error::BadRequest(format!("Invalid documentation archive. {refused}")),
+    })
+}
+
+/// What the transaction writes.
+struct Entry<'a> {
+    index: &'a Index,
+    project: &'a ProjectName,
+    name: &'a str,
+    version: Option<&'a str>,
+    filename: &'a str,
+    blob: StoredBlob,
+    actor: &'a str,
+}
+
+async fn record(core: &Core, entry: &Entry<'_>) -> Result<Outcome> {
+    let now = core.clock.now();
+    let mut c = core.db.begin().await?;
+    publish::refuse_if_closed(&mut c, entry.index, entry.project).await?;
+    db::blobs::put(&mut c, &fetch::blob_row(&entry.blob), now).await?;
+    let project = put_project(&mut c, entry, now).await?;
+    let (release, version) = put_release(&mut c, project, entry, now).await?;
+    let old = db::attachments::docs(&mut c, release).await?;
+    match &old {
+        Some(old) if old.sha256 == entry.blob.sha256 => return Ok(Outcome::Identical),
+        Some(_) if !entry.index.settings.volatile => return Err(store::conflict(entry.filename)),
+        Some(old) => db::attachments::remove(&mut c, old.id).await?,
+        None => {}
+    }
+    let filename = format!("{}-{version}.doc.zip", entry.project);
+    let log = old.as_ref().map(|old| overwritten(entry, old, now));
+    let attachment = NewAttachment {
+        release,
+        file: None,
+        kind: Kind::DocZip,
+        filename: &filename,
+        sha256: entry.blob.sha256,
+        size: entry.blob.size,
+        uploaded: now,
+        uploaded_by: Some(entry.actor),
+        log: log.as_ref(),
+    };
+    db::attachments::add(&mut c, &attachment).await?.ok_or_else(|| store::conflict(entry.filename))?;
+    let change = Change {
+        actor: entry.actor,
+        index: Some(entry.index.id),
+        project: Some(entry.project),
+        action: Action::DocsAdd,
+        detail: json!({"filename": filename, "version": version, "sha256": entry.blob.sha256, "replaced": old.is_some()}),
+    };
+    let serial = db::journal::append(&mut c, &change, now).await?;
+    db::projects::set_serial(&mut c, project, serial).await?;
+    c.commit().await?;
+    Ok(if old.is_some() { Outcome::Replaced } else { Outcome::New })
+}
+
+fn overwritten(entry: &Entry<'_>, old: &Attachment, now: Timestamp) -> Value {
+    let new = file_log::of(None, Some(entry.actor), now, &entry.index.path);
+    file_log::overwritten(old.log.as_ref().map(|log| &log.0), new, now)
+}
+
+/// The project, locked. Documentation does not change how it is spelled.
+async fn put_project(c: &mut Conn, entry: &Entry<'_>, now: Timestamp) -> Result<ProjectId> {
+    let known = db::projects::by_name(c, entry.index.id, entry.project).await?;
+    let spelling = known.as_ref().filter(|known| !known.reserved).map_or(entry.name, |known| &known.display_name);
+    Ok(db::projects::put(c, entry.index.id, entry.project, spelling, now).await?)
+}
+
+/// The release and its version as it is written there. One that is not there yet is made.
+async fn put_release(c: &mut Conn, project: ProjectId, entry: &Entry<'_>, now: Timestamp) -> Result<(ReleaseId, String)> {
+    let Some(version) = entry.version else {
+        let newest = db::releases::versions(c, project).await?.pop();
+        return newest.ok_or_else(|| {
+            let words = format!("doczip has no version and '{}' has no releases to derive one from", entry.project);
+            Error::BadRequest(words)
+        });
+    };
+    if let Some(release) = db::releases::by_canonical(c, project, &crate::pypi::version::canonical(version)).await? {
+        return Ok((release.id, release.version));
+    }
+    let metadata = json!({"name": entry.name, "version": version});
+    Ok((store::put_release(c, project, version, &metadata, now).await?, version.to_owned()))
+}

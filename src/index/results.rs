@@ -1,0 +1,1 @@
+//! Results of testing a file, as devpi's client reports them.
