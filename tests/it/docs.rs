@@ -1,7 +1,7 @@
 //! Documentation: uploaded as zip archives, read as web pages, listed, downloaded and removed.
 
 use super::support::ask::Answer;
-use super::support::dist::{noise, zip_of};
+use super::support::dist::{noise, sha256, zip_of};
 use super::support::shop::scope;
 use super::support::{Dist, Engine, Form, Shop, both};
 use cheeseshop::index::access::Grant;
@@ -24,6 +24,11 @@ fn site(word: &str) -> Vec<u8> {
 async fn attach(shop: &Shop, index: &str, name: &str, version: &str, zip: &[u8]) -> Answer {
     let owner = index.split('/').next().unwrap();
     shop.send(&format!("/{index}/"), &Form::docs(name, Some(version), zip)).by(owner).await
+}
+
+fn zip_path(index: &str, filename: &str, zip: &[u8]) -> String {
+    let digest = sha256(zip);
+    format!("/{index}/+f/{}/{}/{filename}", &digest[..3], &digest[3..16])
 }
 
 both! {
@@ -220,5 +225,96 @@ both! {
         assert_eq!(shop.get("/alice/dev/app/1.0/+doc/").await.is(200).body, packed);
         assert_eq!(shop.get("/alice/dev/app/1.0/+doc/data.bin").await.is(200).body, noisy);
         assert_eq!(shop.get("/alice/dev/app/1.0/+doc/pages/9999.html").await.is(200).text(), "pages/9999.html");
+    }
+
+    async fn version_data_list_documentation_with_its_log(engine: Engine) {
+        let shop = Shop::start(engine).await;
+        shop.stage("alice/dev", &["volatile=true"]).await;
+        shop.stage("bob/above", &["bases=alice/dev"]).await;
+        let dist = shop.publish("alice/dev", "My.App", "1.0").await;
+        attach(&shop, "alice/dev", "My.App", "1.0", &site("old")).await.is(200);
+        attach(&shop, "alice/dev", "My.App", "1.0", &site("new")).await.is(200);
+        attach(&shop, "alice/dev", "my-app", "2.0", &site("two")).await.is(200);
+        let data = shop.get("/bob/above/my-app").accept("application/json").await.is(200).json()["result"].clone();
+        let links = data["1.0"]["+links"].as_array().unwrap().clone();
+        let zip = site("new");
+        assert_eq!((links.len(), &links[0]["rel"], &links[1]["rel"]), (2, &"releasefile".into(), &"doczip".into()));
+        assert_eq!(links[0]["href"], format!("http://localhost{}", dist.path("alice/dev")));
+        assert_eq!(links[1]["href"], format!("http://localhost{}", zip_path("alice/dev", "my-app-1.0.doc.zip", &zip)));
+        assert_eq!(links[1]["hash_spec"], format!("sha256={}", sha256(&zip)));
+        assert_eq!(links[1]["hashes"], serde_json::json!({"sha256": sha256(&zip)}));
+        let when = serde_json::json!([2026, 3, 1, 12, 0, 0]);
+        let log = serde_json::json!([
+            {"what": "overwrite", "who": null, "when": when, "count": 1},
+            {"what": "upload", "who": "alice", "when": when, "dst": "alice/dev"},
+        ]);
+        assert_eq!((&links[1]["log"], links[1].get("for_href")), (&log, None));
+        let two = &data["2.0"];
+        assert_eq!((&two["name"], &two["summary"], &two["classifiers"]), (&"My.App".into(), &"".into(), &serde_json::json!([])));
+        assert_eq!(two["+links"].as_array().unwrap().len(), 1, "a release of documentation alone has its metadata and links");
+    }
+
+    async fn the_archive_is_downloaded_as_it_came(engine: Engine) {
+        let shop = Shop::start(engine).await;
+        shop.stage("alice/dev", &[]).await;
+        shop.stage("alice/shut", &["acl_read=alice"]).await;
+        shop.stage("bob/above", &["bases=alice/dev,alice/shut"]).await;
+        let zip = site("x");
+        for index in ["alice/dev", "alice/shut"] {
+            attach(&shop, index, "my-app", "1.0", &zip).await.is(200);
+        }
+        for index in ["alice/dev", "bob/above"] {
+            let answer = shop.get(&zip_path(index, "my-app-1.0.doc.zip", &zip)).await.is(200);
+            assert_eq!((answer.header("content-type"), &answer.body[..]), ("application/zip", &zip[..]));
+            assert_eq!(answer.header("etag"), format!("\"{}\"", sha256(&zip)));
+        }
+        let part = shop.get(&zip_path("alice/dev", "my-app-1.0.doc.zip", &zip)).header("range", "bytes=0-3").await.is(206);
+        assert_eq!(&part.body[..], b"PK\x03\x04");
+        shop.get(&zip_path("alice/shut", "my-app-1.0.doc.zip", &zip)).await.is(401);
+        shop.get(&zip_path("alice/dev", "my-app-2.0.doc.zip", &zip)).await.is(404);
+        shop.get(&zip_path("alice/dev", "my-app-1.0.doc.zip", b"other")).await.is(404);
+    }
+
+    async fn deleting_documentation_follows_devpis_rules(engine: Engine) {
+        let shop = Shop::start(engine).await;
+        shop.stage("alice/dev", &[]).await;
+        shop.stage("alice/above", &["bases=alice/dev", "volatile=true"]).await;
+        let zip = site("x");
+        shop.publish("alice/dev", "app", "1.0").await;
+        attach(&shop, "alice/dev", "app", "1.0", &zip).await.is(200);
+        let path = zip_path("alice/dev", "app-1.0.doc.zip", &zip);
+        shop.delete(&path).await.is(401);
+        let kept = shop.delete(&path).by("alice").await.is(403);
+        assert_eq!(kept.reason.as_deref(), Some("cannot delete version on non-volatile index"));
+        shop.delete(&zip_path("alice/above", "app-1.0.doc.zip", &zip)).by("alice").await.is(404);
+        let gone = shop.delete(&format!("{path}?force=")).by("alice").await.is(200);
+        assert_eq!(gone.json()["message"], format!("package '{}' deleted", &path[1..]));
+        shop.get(&path).await.is(404);
+        shop.get("/alice/dev/app/1.0/+doc/").await.is(404);
+        assert_eq!(shop.journal().await.last().unwrap().action, "docs-remove");
+        assert_eq!(shop.page("alice/dev", "app").await.json()["versions"], serde_json::json!(["1.0"]), "its file keeps the release");
+    }
+
+    /// Files and documentation each keep their release; with the last of both it goes, and the name stays reserved.
+    async fn a_release_lives_as_long_as_it_has_something(engine: Engine) {
+        let shop = Shop::start(engine).await;
+        shop.stage("alice/dev", &["volatile=true"]).await;
+        let (dist, zip) = (shop.publish("alice/dev", "app", "1.0").await, site("x"));
+        attach(&shop, "alice/dev", "app", "1.0", &zip).await.is(200);
+        attach(&shop, "alice/dev", "app", "2.0", &zip).await.is(200);
+        let versions = async || shop.page("alice/dev", "app").await.json()["versions"].clone();
+        shop.delete(&dist.path("alice/dev")).by("alice").await.is(200);
+        assert_eq!(versions().await, serde_json::json!(["1.0", "2.0"]), "documentation keeps it");
+        shop.get("/alice/dev/app/1.0/+doc/").await.is(200);
+        shop.delete(&zip_path("alice/dev", "app-1.0.doc.zip", &zip)).by("alice").await.is(200);
+        assert_eq!(versions().await, serde_json::json!(["2.0"]));
+        shop.delete("/alice/dev/app/2.0").by("alice").await.is(200);
+        shop.get("/alice/dev/app/latest/+doc/").await.is(404);
+        shop.get("/alice/dev/+simple/app/").await.is(404);
+        shop.delete("/alice/dev/app").by("alice").await.is(404);
+        attach(&shop, "alice/dev", "app", "3.0", &zip).await.is(200);
+        assert_eq!(versions().await, serde_json::json!(["3.0"]), "the name is in use again");
+        shop.delete("/alice/dev/app").by("alice").await.is(200);
+        shop.get("/alice/dev/app/3.0/+doc/").await.is(404);
     }
 }

@@ -24,4 +24,5 @@ mod negotiation;
 mod pages;
 mod publish;
 mod removal;
+mod test_results;
 mod upload_forms;
