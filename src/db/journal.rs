@@ -33,6 +33,10 @@ pub enum Action {
     IndexRemove,
     /// A project was removed, or its reserved name released.
     ProjectRemove,
+    /// A release was made known, or its metadata replaced, by a form.
+    ReleaseSet,
+    /// A release was pushed here from another index.
+    ReleasePush,
     /// A release was removed.
     ReleaseRemove,
     /// A file was published.

@@ -4,7 +4,7 @@ use super::form::Form;
 use super::reply::{self, Reply};
 use super::{Call, Site};
 use crate::error::{Error, Result};
-use crate::index::docs_upload::{self, DocsUpload};
+use crate::index::publish::docs::{self, DocsUpload};
 use crate::index::store::Outcome;
 use crate::index::tree::Index;
 use axum::http::StatusCode;
@@ -13,12 +13,11 @@ use std::sync::Arc;
 /// Attaches the form's archive to the release that it names.
 pub async fn doc_upload(site: &Arc<Site>, call: &Call<'_>, index: &Arc<Index>, form: Form) -> Result<Reply> {
     let field = |name: &str| form.field(name).map(str::to_owned);
-    let name =
-        field("name").ok_or_else(|| Error::BadRequest("the form has no 'name' field: whose documentation is it?".into()))?;
+    let name = field("name").ok_or_else(|| Error::BadRequest("invalid metadata: Missing required field \"name\"".into()))?;
     let version = field("version");
     let (filename, spooled) = form.content.ok_or_else(|| Error::BadRequest("content file field not found".into()))?;
     let upload = DocsUpload { name, version, filename, spooled };
-    let attached = docs_upload::attach(&site.core, call.caller, index, upload).await?;
+    let attached = docs::attach(&site.core, call.caller, index, upload).await?;
     let reply = reply::text(StatusCode::OK, "");
     Ok(match attached {
         Outcome::New | Outcome::Replaced => reply,

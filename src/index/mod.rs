@@ -10,7 +10,6 @@ pub mod bootstrap;
 pub mod core;
 pub mod credentials;
 pub mod docs;
-pub mod docs_upload;
 pub mod download;
 pub mod fetch;
 pub mod file_log;

@@ -4,14 +4,14 @@ use super::access::{self, Action as Wanted, Caller};
 use super::core::Core;
 use super::settings::Kind;
 use super::tree::Index;
-use super::{fetch, follow, links};
+use super::{download, fetch, follow, links};
 use crate::blobs::{Spooled, StoredBlob};
 use crate::db::attachments::{Kind as Attached, NewAttachment};
 use crate::db::files::File;
 use crate::db::journal::{Action, Change};
 use crate::db::{self, Conn};
 use crate::error::{Error, Result};
-use crate::pypi::{ProjectName, filename_guess};
+use crate::pypi::ProjectName;
 use serde::de::IgnoredAny;
 use serde_json::json;
 use std::io::BufReader;
@@ -33,7 +33,7 @@ pub async fn find(core: &Core, caller: &Caller, user: &str, index: &str, folder:
     let hidden = || access::hidden(&tree, caller, format_args!("{user}/{index}"));
     let place = tree.find(user, index).ok_or_else(hidden)?;
     let mut may_read = access::see(place, caller, None).is_some();
-    for project in filename_guess::guess_projects(filename) {
+    for project in download::holders(core, folder, filename).await? {
         if access::see(place, caller, Some(&project)).is_none() {
             continue;
         }

@@ -15,6 +15,7 @@ mod files;
 mod hang_ups;
 mod inheritance;
 mod journal;
+mod lenient;
 mod lists;
 mod metadata;
 mod mirror;

@@ -1,20 +1,20 @@
 //! Uploading documentation (`doc_upload`, which setuptools and devpi's client send): claims -> look into the archive -> commit
 //! the blob -> one transaction -> follow. A release has one archive of documentation; uploading it may make the release.
 
-use super::access::{self, Action as Wanted, Caller};
-use super::core::Core;
-use super::inspect::{DocsZip, Refused};
-use super::settings::UploadChecks;
-use super::store::{self, Outcome};
-use super::tree::Index;
-use super::{fetch, file_log, follow, publish};
+use super::claims;
 use crate::blobs::{Spooled, StoredBlob};
 use crate::clock::Timestamp;
 use crate::db::attachments::{Attachment, Kind, NewAttachment};
 use crate::db::journal::{Action, Change};
 use crate::db::{self, Conn, ProjectId, ReleaseId};
 use crate::error::{Error, Result};
-use crate::pypi::{ProjectName, Version};
+use crate::index::access::{self, Action as Wanted, Caller};
+use crate::index::core::Core;
+use crate::index::inspect::{DocsZip, Refused};
+use crate::index::store::{self, Outcome};
+use crate::index::tree::Index;
+use crate::index::{fetch, file_log, follow};
+use crate::pypi::{ProjectName, version};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -34,11 +34,11 @@ pub struct DocsUpload {
 /// Attaches documentation to a release of `index`. [`Error::Conflict`] if the release has other documentation and the index is
 /// not volatile.
 pub async fn attach(core: &Arc<Core>, caller: &Caller, index: &Arc<Index>, upload: DocsUpload) -> Result<Outcome> {
-    let project = ProjectName::parse(&upload.name).map_err(|e| Error::BadRequest(e.to_string()))?;
+    let project = claims::project(&upload.name)?;
     if !access::may(caller, Wanted::Upload, index, Some(&project)) {
         return Err(Error::Forbidden(format!("this token may not upload to project '{project}'")));
     }
-    let version = version(index, upload.version.as_deref())?;
+    let version = named_version(upload.version.as_deref())?;
     check(&upload.spooled).await?;
     let (task, index, actor) = (core.clone(), index.clone(), caller.actor());
     follow::change(core, async move {
@@ -50,20 +50,12 @@ pub async fn attach(core: &Arc<Core>, caller: &Caller, index: &Arc<Index>, uploa
     .await
 }
 
-/// The version that the form names, if it names one; it must be one.
-fn version(index: &Index, text: Option<&str>) -> Result<Option<String>> {
+/// The version that the form names, if it names one. devpi's client leaves the field out where it knows none.
+fn named_version(text: Option<&str>) -> Result<Option<String>> {
     match text.map(str::trim) {
         None => Ok(None),
         Some("") => Err(Error::BadRequest("invalid metadata: Missing required field \"version\"".into())),
-        Some(text) if index.settings.upload_checks == UploadChecks::Strict => {
-            Version::parse(text).map_err(|e| Error::BadRequest(e.to_string()))?;
-            Ok(Some(text.to_owned()))
-        }
-        // It becomes part of a file name.
-        Some(text) if text.len() > crate::limits::VERSION_BYTES_MAX || text.contains(['/', '\\', '<', '>', '%', '#', '"']) => {
-            Err(Error::BadRequest(format!("'{text}' is no version: it is too long, or has one of / \\ < > % # \" in it")))
-        }
-        Some(text) => Ok(Some(text.to_owned())),
+        Some(text) => claims::check_version(text).map(|()| Some(text.to_owned())),
     }
 }
 
@@ -91,7 +83,7 @@ struct Entry<'a> {
 async fn record(core: &Core, entry: &Entry<'_>) -> Result<Outcome> {
     let now = core.clock.now();
     let mut c = core.db.begin().await?;
-    publish::refuse_if_closed(&mut c, entry.index, entry.project).await?;
+    super::refuse_if_closed(&mut c, entry.index, entry.project).await?;
     db::blobs::put(&mut c, &fetch::blob_row(&entry.blob), now).await?;
     let project = put_project(&mut c, entry, now).await?;
     let (release, version) = put_release(&mut c, project, entry, now).await?;
@@ -150,7 +142,7 @@ async fn put_release(c: &mut Conn, project: ProjectId, entry: &Entry<'_>, now: T
             Error::BadRequest(words)
         });
     };
-    if let Some(release) = db::releases::by_canonical(c, project, &crate::pypi::version::canonical(version)).await? {
+    if let Some(release) = db::releases::by_canonical(c, project, &version::canonical(version)).await? {
         return Ok((release.id, release.version));
     }
     let metadata = json!({"name": entry.name, "version": version});
