@@ -30,6 +30,20 @@ pub const TAR_LINKS_MAX: usize = 10_000;
 /// Bytes of a zip archive's directory, held in memory while it is inspected: room for the most entries with long paths.
 pub const ZIP_DIRECTORY_BYTES_MAX: u64 = 64 << 20;
 
+// Documentation and test results
+
+/// Files and folders of a documentation archive. The largest API references have some ten thousand.
+pub const DOCS_ENTRIES_MAX: usize = 50_000;
+/// Bytes that one file of a documentation archive is counted as in memory, beside its path.
+pub const DOCS_ENTRY_BYTES: usize = 96;
+/// Bytes of directories of documentation archives that are kept in memory, so that a page's fifty pictures and scripts are
+/// found without reading the directory fifty times.
+pub const DOCS_KEPT_BYTES: u64 = 32 << 20;
+/// How long a browser may show a page of documentation without asking again: documentation can be replaced. devpi's minute.
+pub const DOCS_MAX_AGE: Duration = Duration::from_secs(60);
+/// Bytes of one test result. The output of a large test suite is some MiB.
+pub const RESULT_BYTES_MAX: u64 = 16 << 20;
+
 // Blobs and the spool
 
 /// Bytes read from a blob at once. Measured: 256 KiB costs a fifth of the processor time of 8 KiB, more gains nothing.

@@ -147,13 +147,6 @@ pub async fn removed_digests(c: &mut Conn, project: ProjectId, filename: &str) -
     Ok(digests.into_iter().filter_map(|digest| Sha256::try_from(digest).ok()).collect())
 }
 
-/// The blob of a file, removed or not.
-pub async fn digest(c: &mut Conn, id: FileId) -> Result<Option<Sha256>> {
-    let digest: Option<Vec<u8>> =
-        on!(c, c => query_scalar(sql!("SELECT sha256 FROM files WHERE id = $1")).bind(id).fetch_optional(c).await)?;
-    Ok(digest.and_then(|digest| Sha256::try_from(digest).ok()))
-}
-
 /// Writes the serial of the change that brought the file.
 pub async fn set_added(c: &mut Conn, id: FileId, serial: Serial) -> Result<()> {
     on!(c, c => query(sql!("UPDATE files SET added_serial = $2 WHERE id = $1")).bind(id).bind(serial).execute(c).await.map(drop))

@@ -29,6 +29,7 @@ pub async fn upload(site: &Arc<Site>, call: &Call<'_>, at: At<'_>, body: Body) -
     let action = form.field(":action").map(str::to_owned).or_else(|| call.query_value(":action"));
     match action.as_deref() {
         Some("file_upload") => file_upload(site, call, &index, form).await,
+        Some("doc_upload") => super::docs_upload::doc_upload(site, call, &index, form).await,
         Some("submit") => {
             register::register(&site.core, call.caller, &index, &form.fields).await?;
             Ok(reply::text(StatusCode::OK, ""))

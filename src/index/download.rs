@@ -91,7 +91,7 @@ async fn look(
 }
 
 /// The projects that hold a file of this name whose digest begins as the folder says, on any stage.
-async fn holders(core: &Core, folder: &str, filename: &str) -> Result<Vec<ProjectName>> {
+pub(super) async fn holders(core: &Core, folder: &str, filename: &str) -> Result<Vec<ProjectName>> {
     let digits = folder.strip_prefix("+f/").map(|rest| rest.replace('/', "")).unwrap_or_default();
     match hex::decode(&digits) {
         Ok(prefix) if digits.len() == links::FOLDER_DIGITS => {

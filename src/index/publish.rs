@@ -4,6 +4,7 @@
 //! that refuses leaves nothing behind.
 
 mod claims;
+pub mod docs;
 pub mod register;
 
 use super::access::{self, Action as Wanted, Caller};

@@ -10,6 +10,7 @@ mod support;
 
 mod access;
 mod auth;
+mod docs;
 mod files;
 mod hang_ups;
 mod inheritance;
@@ -25,4 +26,5 @@ mod pages;
 mod publish;
 mod push;
 mod removal;
+mod test_results;
 mod upload_forms;
