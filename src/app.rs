@@ -15,6 +15,7 @@ use crate::index::{Core, Rules, follow, setup};
 use crate::limits;
 use crate::upstream::{Patience, Upstream};
 use anyhow::{Context, Result};
+use axum::http::HeaderValue;
 use background::Background;
 use start::Say;
 use std::io::IsTerminal;
@@ -43,7 +44,7 @@ pub async fn run(options: ServeOptions, say: Say<'_>) -> Result<()> {
         core: core.clone(),
         outside_url: options.outside_url.clone(),
         trusted_proxies: options.trusted_proxy.clone(),
-        uuid: setup::server_uuid(&core).await?,
+        uuid: HeaderValue::try_from(setup::server_uuid(&core).await?)?,
     });
     let background = Background::start(&core);
     serve(listener, Limits::default(), shutdown.clone(), move |request, peer| http::answer(site.clone(), request, peer)).await;

@@ -120,6 +120,11 @@ pub async fn last(c: &mut Conn) -> Result<Serial> {
     on!(c, c => query_scalar(sql!("SELECT COALESCE(MAX(serial), 0) FROM journal")).fetch_one(c).await)
 }
 
+/// The newest change: its serial, and when it was.
+pub async fn newest(c: &mut Conn) -> Result<Option<(Serial, Timestamp)>> {
+    on!(c, c => query_as(sql!("SELECT serial, at FROM journal ORDER BY serial DESC LIMIT 1")).fetch_optional(c).await)
+}
+
 /// At most `count` changes after `seen`, in order.
 pub async fn since(c: &mut Conn, seen: Serial, count: i64) -> Result<Vec<Entry>> {
     on!(c, c => query_as(sql!(

@@ -102,6 +102,15 @@ pub fn names_json(accept: Option<&str>) -> bool {
     accept.map(|accept| weight(accept, &[JSON])).is_some_and(|json| json.is_named() && json.q > 0)
 }
 
+/// Whether one of the forms that only simple pages have is asked for by name (PEP 691).
+pub fn names_simple(accept: Option<&str>) -> bool {
+    let named = |accept: &str, names: &[&str]| {
+        let found = weight(accept, names);
+        found.is_named() && found.q > 0
+    };
+    accept.is_some_and(|accept| named(accept, &JSON_NAMES) || named(accept, &HTML_NAMES))
+}
+
 /// Chooses the encoding of a page from `Accept-Encoding` (RFC 9110 section 12.5.3).
 ///
 /// zstd only if it is named, because pip cannot read it; `*` allows gzip. On equal q: zstd, gzip, identity.

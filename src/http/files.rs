@@ -5,11 +5,12 @@
 use super::etag::Etag;
 use super::range::{self, RangeResult};
 use super::reply::{CachePolicy, Reply};
-use super::{Call, Site, reply};
+use super::{Call, Site, accept, reply};
 use crate::blobs::{Blob, blob_stream};
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::index::Core;
+use crate::index::access::{self, Action};
 use crate::index::download::{self, Found, Source};
 use crate::index::fetch::Fetching;
 use crate::index::mirror_metadata;
@@ -18,10 +19,11 @@ use crate::index::settings::Kind;
 use crate::pypi::{Sha256, filename_guess};
 use axum::body::Body;
 use axum::http::header::{
-    ACCEPT_RANGES, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, HeaderName, IF_NONE_MATCH, IF_RANGE,
+    ACCEPT, ACCEPT_RANGES, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, HeaderName, IF_NONE_MATCH, IF_RANGE,
     LAST_MODIFIED, LOCATION, RANGE, X_CONTENT_TYPE_OPTIONS,
 };
 use axum::http::{HeaderValue, Method, Response, StatusCode};
+use serde_json::{Map, Value, json};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -30,6 +32,7 @@ pub async fn file(site: &Arc<Site>, call: &Call<'_>, user: &str, index: &str, fo
     match *call.method {
         Method::GET => match filename.strip_suffix(".metadata") {
             Some(of) => metadata(site, call, user, index, folder, of).await,
+            None if accept::names_json(header(call, ACCEPT)) => meta(site, call, user, index, folder, filename).await,
             None => content(site, call, user, index, folder, filename).await,
         },
         Method::DELETE => delete(site, call, user, index, folder, filename).await,
@@ -55,6 +58,24 @@ async fn content(site: &Arc<Site>, call: &Call<'_>, user: &str, index: &str, fol
         Source::Coming(fetching) => Ok(coming(call, fetching, about)),
         Source::Elsewhere(url) => elsewhere(&url),
     }
+}
+
+/// What devpi tells of a file: to whoever asks for JSON at its address.
+async fn meta(site: &Arc<Site>, call: &Call<'_>, user: &str, index: &str, folder: &str, filename: &str) -> Result<Reply> {
+    let found = download::find(&site.core, call.caller, user, index, folder, filename).await?;
+    let (file, origin) = (&found.listed.file, &found.listed.origin);
+    let hashes: Map<String, Value> = file.hashes.iter().map(|(name, hex)| (name.clone(), json!(hex))).collect();
+    let mut meta = json!({
+        "hash_spec": file.hashes.first().map(|(name, hex)| format!("{name}={hex}")).unwrap_or_default(),
+        "hashes": hashes,
+        "last_modified": file.upload_time.map(Timestamp::http_date),
+        "project": found.project,
+        "version": found.listed.version,
+    });
+    if origin.kind == Kind::Mirror {
+        meta["url"] = json!(file.url);
+    }
+    Ok(reply::result(StatusCode::OK, "releasefilemeta", meta, None))
 }
 
 async fn metadata(site: &Arc<Site>, call: &Call<'_>, user: &str, index: &str, folder: &str, filename: &str) -> Result<Reply> {
@@ -207,10 +228,17 @@ fn elsewhere(url: &str) -> Result<Reply> {
 
 /// Deletes a file of this very index; `?force` also where files are kept for good.
 async fn delete(site: &Arc<Site>, call: &Call<'_>, user: &str, index: &str, folder: &str, filename: &str) -> Result<Reply> {
-    let found = download::find(&site.core, call.caller, user, index, folder, filename).await?;
-    let place = super::sight(site, call, super::At::Index(user, index), Some(&found.project))?.place;
+    let place = super::sight(site, call, super::At::Index(user, index), None)?.place;
+    let path = format!("{user}/{index}/{folder}/{filename}");
+    let found = match download::find(&site.core, call.caller, user, index, folder, filename).await {
+        Err(Error::Gone(_)) if access::may(call.caller, Action::Remove, &place.index, None) => {
+            return Err(Error::Gone(format!("file '{path}' existed, deleted in later serial")));
+        }
+        Err(Error::NotFound(_)) => return Err(Error::NotFound(format!("package '{path}' doesn't exist"))),
+        found => found?,
+    };
     let stage = release::stage_of(&found, &place.index)?;
     let force = call.query_value("force").is_some();
     release::remove(&site.core, call.caller, &stage, &found.project, Target::File(filename.into()), force).await?;
-    Ok(reply::message(StatusCode::OK, &format!("package '{user}/{index}/{folder}/{filename}' deleted")))
+    Ok(reply::message(StatusCode::OK, &format!("package '{path}' deleted")))
 }

@@ -36,7 +36,7 @@ use crate::names::IndexPath;
 use crate::pypi::ProjectName;
 use crate::urls::decode_path;
 use axum::body::Body;
-use axum::http::header::USER_AGENT;
+use axum::http::header::{ACCEPT, USER_AGENT};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method, Request};
 use devpi::projects::Of;
@@ -58,7 +58,7 @@ pub struct Site {
     /// Proxies whose forwarding headers are believed (`--trusted-proxy`).
     pub trusted_proxies: Vec<IpNet>,
     /// A random id of this installation (`X-DEVPI-UUID`).
-    pub uuid: String,
+    pub uuid: HeaderValue,
 }
 
 /// One request, its body aside.
@@ -96,6 +96,12 @@ impl Call<'_> {
         agent.split(' ').any(|word| installers.iter().any(|name| word.starts_with(name)))
     }
 
+    /// Whether this asks for simple pages: an installer, or whoever names their form.
+    fn installs(&self) -> bool {
+        let accept = self.headers.get(ACCEPT).and_then(|value| value.to_str().ok());
+        self.is_installer() || accept::names_simple(accept)
+    }
+
     /// The methods that read.
     fn reads(&self) -> bool {
         self.method == Method::GET
@@ -110,6 +116,10 @@ pub async fn answer(site: Arc<Site>, request: Request<Body>, peer: SocketAddr) -
     let mut reply = outcome.unwrap_or_else(|error| reply::error(&error, &parts.headers));
     let headers = reply.headers_mut();
     headers.insert("x-devpi-api-version", HeaderValue::from_static("2"));
+    headers.insert("x-devpi-server-version", HeaderValue::from_static(devpi::COMPATIBLE_WITH));
+    for name in ["x-devpi-uuid", "x-devpi-master-uuid", "x-devpi-primary-uuid"] {
+        headers.insert(name, site.uuid.clone());
+    }
     headers.insert("x-devpi-serial", HeaderValue::from(site.core.changes.seen().0));
     if is_head {
         *reply.body_mut() = Body::empty();
@@ -121,7 +131,7 @@ async fn handle(site: &Arc<Site>, parts: &Parts, body: Body, peer: SocketAddr) -
     let uri = &parts.uri;
     let decoded = decode_path(uri.path()).ok_or_else(|| Error::BadRequest("the path cannot be read".into()))?;
     let segments: Vec<&str> = decoded.segments.iter().map(AsRef::as_ref).collect();
-    let route = route(&segments);
+    let route = route(outside::below_prefix(site, &parts.headers, peer, &segments));
     // Nobody needs to be anybody for these, and a load balancer's question must not cost a look at a password.
     match route {
         Route::Health => return Ok(health::health()),
@@ -179,17 +189,18 @@ async fn dispatch(site: &Arc<Site>, call: &Call<'_>, route: Route<'_>, body: Bod
         Route::Root => devpi::users::list(site, call).await,
         Route::Api(user, index) if call.reads() => devpi::api::api(site, call, user, index).await,
         Route::Login if call.method == Method::POST => devpi::api::login(site, body).await,
+        Route::Status if call.reads() => devpi::status::status(site, call).await,
         Route::User(user) => devpi::users::user(site, call, user, body).await,
-        Route::Index(user, index) if call.reads() && call.is_installer() => {
-            simple::list(site, call, At::Index(user, index)).await
-        }
-        Route::Project(user, index, project) if call.reads() && call.is_installer() => {
+        Route::Index(user, index) if call.reads() && call.installs() => simple::list(site, call, At::Index(user, index)).await,
+        Route::Project(user, index, project) if call.reads() && call.installs() => {
             simple::project(site, call, Stand::Alias(user, index), project).await
         }
         Route::Index(user, index) => devpi::indexes::index(site, call, user, index, body).await,
-        Route::Project(user, index, project) => devpi::projects::project(site, call, Of::project(user, index, project)).await,
+        Route::Project(user, index, project) => {
+            devpi::projects::project(site, call, Of::project(user, index, project), body).await
+        }
         Route::Version(user, index, project, version) => {
-            devpi::projects::project(site, call, Of { version: Some(version), ..Of::project(user, index, project) }).await
+            devpi::projects::project(site, call, Of { version: Some(version), ..Of::project(user, index, project) }, body).await
         }
         _ => Err(Error::NotFound("there is nothing at this address".into())),
     }

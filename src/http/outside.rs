@@ -3,16 +3,32 @@
 //! Simple pages never come here: their links are relative and hold behind any proxy.
 
 use super::{Call, Site};
+use crate::urls::decode_path;
 use axum::http::HeaderMap;
 use axum::http::header::HOST;
 use ipnet::IpNet;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use url::Url;
 
 /// The address of the server's root as this caller reaches it, without a slash at its end.
 pub fn base(site: &Site, call: &Call<'_>) -> String {
     let trusted = is_trusted(&site.trusted_proxies, call.peer.ip());
     base_of(site.outside_url.as_ref(), trusted, call.headers)
+}
+
+/// The path below the prefix under which people reach this server, for proxies that pass it on whole. Most cut it off; then
+/// nothing is taken away.
+pub fn below_prefix<'a, 'b>(site: &Site, headers: &HeaderMap, peer: SocketAddr, segments: &'a [&'b str]) -> &'a [&'b str] {
+    let trusted = is_trusted(&site.trusted_proxies, peer.ip());
+    if site.outside_url.is_none() && !trusted {
+        return segments;
+    }
+    let base = base_of(site.outside_url.as_ref(), trusted, headers);
+    let Ok(url) = Url::parse(&base) else { return segments };
+    let Some(prefix) = decode_path(url.path()) else { return segments };
+    let begins_so =
+        segments.len() >= prefix.segments.len() && prefix.segments.iter().zip(segments).all(|(own, sent)| own == sent);
+    if begins_so { &segments[prefix.segments.len()..] } else { segments }
 }
 
 fn is_trusted(proxies: &[IpNet], peer: IpAddr) -> bool {

@@ -70,6 +70,8 @@ pub enum Route<'a> {
     Api(Option<&'a str>, Option<&'a str>),
     /// `/+login`
     Login,
+    /// `/+status`
+    Status,
     /// `/{user}`
     User(&'a str),
     /// `/{user}/{index}`
@@ -103,6 +105,7 @@ pub fn route<'a>(segments: &'a [&'a str]) -> Route<'a> {
         ["ready"] => Route::Ready,
         ["+api"] => Route::Api(None, None),
         ["+login"] => Route::Login,
+        ["+status"] => Route::Status,
 
         ["simple"] => Route::SimpleList(At::Default),
         ["simple", project] => Route::SimpleProject(At::Default, project, Depth::Default),
@@ -171,6 +174,7 @@ mod tests {
             "/ready",
             "/+api",
             "/+login",
+            "/+status",
             "/+nothing",
             "/_/oidc/audience",
             "/metrics",
@@ -211,6 +215,7 @@ mod tests {
         /ready -> Ready
         /+api -> Api(None, None)
         /+login -> Login
+        /+status -> Status
         /+nothing -> Nothing
         /_/oidc/audience -> Nothing
         /metrics -> Nothing

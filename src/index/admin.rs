@@ -92,7 +92,7 @@ pub async fn modify(
     for edit in &edits {
         if let Edit::Set(key, value) = edit
             && key == "type"
-            && value.as_str().is_some_and(|word| word != index.kind.word())
+            && value.as_str().is_some_and(|word| Kind::parse(word) != Ok(index.kind))
         {
             return Err(Error::BadRequest("the 'type' of an index can't be changed".into()));
         }
@@ -203,14 +203,15 @@ fn listed_bases(options: &Map<String, Value>) -> Result<Vec<IndexPath>> {
 /// A new base must be there for the caller: what an unreadable base holds could be told from what mirrors no longer answer
 /// for. `before` are those that somebody has set already.
 fn check_bases(tree: &Tree, caller: &Caller, options: &Map<String, Value>, before: &[IndexPath]) -> Result<()> {
-    for path in listed_bases(options)? {
-        let there =
-            tree.at(&path).is_some_and(|place| before.contains(&path) || access::may(caller, Wanted::Read, &place.index, None));
-        if !there {
-            return Err(Error::BadRequest(format!("base index '{path}' does not exist")));
-        }
-    }
-    Ok(())
+    let missing = |path: &IndexPath| {
+        !tree.at(path).is_some_and(|place| before.contains(path) || access::may(caller, Wanted::Read, &place.index, None))
+    };
+    let missing: Vec<String> = listed_bases(options)?
+        .iter()
+        .filter(|path| missing(path))
+        .map(|path| format!("base index '{path}' does not exist"))
+        .collect();
+    if missing.is_empty() { Ok(()) } else { Err(Error::BadRequest(missing.join(", "))) }
 }
 
 /// A mirror that anybody may point at a private address would be a way to look around in the company's network.

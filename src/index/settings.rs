@@ -3,6 +3,8 @@
 //! Pure. The words, the defaults and the messages are devpi's (its clients send strings as typed on a command line), plus
 //! `acl_read` and `page_max_age`, which are ours.
 
+mod vocabulary;
+
 use crate::names::IndexPath;
 use crate::pypi::ProjectName;
 use serde_json::{Map, Value, json};
@@ -26,9 +28,9 @@ impl Kind {
         }
     }
 
-    /// Reads the word.
+    /// Reads the word, also devpi 7's `local` and `remote`.
     pub fn parse(word: &str) -> Result<Self, String> {
-        match word {
+        match vocabulary::kind(word) {
             "stage" => Ok(Kind::Stage),
             "mirror" => Ok(Kind::Mirror),
             other => Err(format!("unknown index type '{other}'")),
@@ -175,8 +177,10 @@ pub enum Edit {
     Set(String, Value),
     /// `key+=value`
     Append(String, String),
-    /// `key-=value`
+    /// `key-=value`; the value must be there.
     Remove(String, String),
+    /// The same, whether or not the value is there.
+    Without(String, String),
     /// `key-=`
     Drop(String),
 }
@@ -194,6 +198,15 @@ impl Edit {
             None => Edit::Set(key.into(), Value::String(value.into())),
         }
     }
+}
+
+/// devpi 7's `inheritance_rules` of one project as a change of its index's options.
+pub fn project_rule(project: &ProjectName, rules: &Value) -> Result<Edit, String> {
+    let (option, name) = ("mirror_whitelist".to_owned(), project.to_string());
+    Ok(match vocabulary::rule(rules)? {
+        vocabulary::Rule::Allow => Edit::Append(option, name),
+        vocabulary::Rule::Block => Edit::Without(option, name),
+    })
 }
 
 /// What a new index starts from, on a server that checks the uploads to new indexes so.
@@ -246,7 +259,7 @@ enum Mistake {
 }
 
 fn apply_one(kind: Kind, options: &mut Map<String, Value>, edit: &Edit) -> Result<(), Mistake> {
-    match edit {
+    match &vocabulary::translated(edit).map_err(Mistake::Invalid)? {
         Edit::Set(key, value) => set(kind, options, key, value),
         Edit::Append(key, item) => {
             let mut items = list(options, key)?;
@@ -264,12 +277,17 @@ fn apply_one(kind: Kind, options: &mut Map<String, Value>, edit: &Edit) -> Resul
             }
             set(kind, options, key, &json!(items))
         }
+        Edit::Without(key, item) => {
+            let mut items = list(options, key)?;
+            items.retain(|have| have != item);
+            set(kind, options, key, &json!(items))
+        }
         Edit::Drop(key) if ALWAYS.contains(&key.as_str()) && kind == Kind::Stage || key == "volatile" => {
             Err(Mistake::Invalid("Default values can't be removed.".into()))
         }
-        Edit::Drop(key) => match options.remove(key.as_str()) {
-            Some(_) => Ok(()),
-            None => Err(Mistake::Invalid(format!("The '{key}' setting is not set"))),
+        Edit::Drop(key) => match (options.remove(key.as_str()), OPTIONS.iter().any(|info| info.name == key)) {
+            (Some(_), _) | (None, true) => Ok(()),
+            (None, false) => Err(Mistake::Invalid(format!("The '{key}' setting is not set"))),
         },
     }
 }
@@ -313,12 +331,12 @@ fn canonical(info: &OptionInfo, value: &Value) -> Result<Option<Value>, String> 
     Ok(Some(match info.form {
         Form::Flag => json!(flag(value)?),
         Form::Seconds => json!(seconds(info.name, value)?),
-        Form::Text | Form::Address if value.is_null() || value == "" => return Ok(None),
+        Form::Text | Form::Address if value.is_null() => return Ok(None),
         Form::Text => json!(text(info.name, value)?),
         Form::Address => json!(address(info.name, &text(info.name, value)?)?),
-        Form::Principals => json!(strings(value).into_iter().map(principal).collect::<Vec<_>>()),
-        Form::Projects => json!(strings(value).iter().map(|name| project(name)).collect::<Result<Vec<_>, _>>()?),
-        Form::Paths => json!(strings(value).iter().map(|path| base(path)).collect::<Result<Vec<_>, _>>()?),
+        Form::Principals => json!(listed(value)?.into_iter().map(principal).collect::<Vec<_>>()),
+        Form::Projects => json!(listed(value)?.iter().map(|name| project(name)).collect::<Result<Vec<_>, _>>()?),
+        Form::Paths => json!(listed(value)?.iter().map(|path| base(path)).collect::<Result<Vec<_>, _>>()?),
         Form::Inheritance => json!(inheritance(&text(info.name, value)?)?),
         Form::Checks => json!(UploadChecks::parse(&text(info.name, value)?)?.word()),
         Form::Any if value.is_null() => return Ok(None),
@@ -331,7 +349,7 @@ fn flag(value: &Value) -> Result<bool, String> {
         Value::Bool(b) => Ok(*b),
         Value::String(s) if ["true", "yes"].contains(&s.to_lowercase().as_str()) => Ok(true),
         Value::String(s) if ["false", "no"].contains(&s.to_lowercase().as_str()) => Ok(false),
-        other => Err(format!("Unknown boolean value '{}'.", plain(other))),
+        other => Err(format!("Unknown boolean value {}.", as_python_shows(other))),
     }
 }
 
@@ -382,7 +400,27 @@ fn base(path: &str) -> Result<String, String> {
 fn inheritance(word: &str) -> Result<String, String> {
     match word.to_lowercase().as_str() {
         known @ ("intersection" | "union") => Ok(known.into()),
-        _ => Err(format!("Unknown value '{word}' for mirror_whitelist_inheritance: use intersection or union")),
+        _ => Err(format!("Unknown value '{word}' for mirror_whitelist_inheritance, must be 'intersection' or 'union'.")),
+    }
+}
+
+/// A list, or text with commas; nothing else is one.
+fn listed(value: &Value) -> Result<Vec<String>, String> {
+    match value {
+        Value::Array(_) | Value::String(_) => Ok(strings(value)),
+        Value::Null => Ok(Vec::new()),
+        other => Err(format!("Unknown list value {}.", as_python_shows(other))),
+    }
+}
+
+/// Scripts that were written for devpi compare these messages with what Python made of the value.
+fn as_python_shows(value: &Value) -> String {
+    match value {
+        Value::Null => "None".into(),
+        Value::Bool(true) => "True".into(),
+        Value::Bool(false) => "False".into(),
+        Value::String(text) => format!("'{text}'"),
+        other => other.to_string(),
     }
 }
 

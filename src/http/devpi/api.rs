@@ -9,8 +9,8 @@ use crate::index::account;
 use crate::index::settings::Kind;
 use crate::urls;
 use axum::body::Body;
-use axum::http::header::{ACCEPT, WWW_AUTHENTICATE};
-use axum::http::{HeaderValue, StatusCode};
+use axum::http::StatusCode;
+use axum::http::header::ACCEPT;
 use serde_json::{Value, json};
 
 /// What the client may use of what not every devpi server has; without a word here it refuses the option.
@@ -66,10 +66,8 @@ pub async fn login(site: &Site, body: Body) -> Result<Reply> {
     }
 }
 
-/// The 401 in devpi's words, which name the user.
+/// The 401 in devpi's words, which name the user. It asks for no credentials: this is where they are given.
 fn refused(user: &str) -> Reply {
     let words = format!("user '{user}' could not be authenticated");
-    let mut reply = reply::message(StatusCode::UNAUTHORIZED, &words);
-    reply.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"pypi\""));
-    reply::with_reason(reply, &words)
+    reply::message(StatusCode::UNAUTHORIZED, &words)
 }

@@ -7,6 +7,7 @@ pub mod api;
 pub mod indexes;
 pub mod projects;
 pub mod push;
+pub mod status;
 #[cfg(test)]
 pub(super) mod testing;
 #[cfg(test)]
@@ -19,6 +20,9 @@ use axum::body::Body;
 use http_body_util::LengthLimitError;
 use serde_json::{Map, Value};
 use std::error::Error as _;
+
+/// The devpi-server whose protocol is spoken here: clients and scripts look at this number for what they may use.
+pub const COMPATIBLE_WITH: &str = "6.20.3";
 
 /// Reads a body of JSON, whatever content type it is sent with.
 async fn json(body: Body) -> Result<Value> {

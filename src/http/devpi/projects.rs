@@ -11,11 +11,13 @@ use crate::index::access::{self, Sight};
 use crate::index::holdings::{self, Held, Part};
 use crate::index::merge::Listed;
 use crate::index::release::{self, Target};
-use crate::index::settings::Kind;
+use crate::index::settings::{self, Kind};
 use crate::index::tree::Index;
-use crate::index::{file_log, links, listing, mirror};
+use crate::index::{admin, file_log, links, listing, mirror};
+use crate::names::IndexPath;
 use crate::pypi::ProjectName;
 use crate::urls;
+use axum::body::Body;
 use axum::http::header::LOCATION;
 use axum::http::{HeaderValue, Method, StatusCode};
 use serde_json::{Map, Value, json};
@@ -79,28 +81,36 @@ impl<'a> Of<'a> {
 }
 
 /// Answers the address of a project or a version, installers aside.
-pub async fn project(site: &Site, call: &Call<'_>, of: Of<'_>) -> Result<Reply> {
+pub async fn project(site: &Site, call: &Call<'_>, of: Of<'_>, body: Body) -> Result<Reply> {
     match *call.method {
         Method::GET => show(site, call, of).await,
         Method::DELETE => delete(site, call, of).await,
-        _ => Err(not_with_this_method("GET, HEAD, DELETE")),
+        Method::PATCH if of.version.is_none() => configure(site, call, of, body).await,
+        _ => Err(not_with_this_method("GET, HEAD, PATCH, DELETE")),
     }
 }
 
 async fn show(site: &Site, call: &Call<'_>, of: Of<'_>) -> Result<Reply> {
-    let missing = || Error::NotFound(format!("no project '{}'", of.project));
+    let missing = || {
+        Error::NotFound(match of.version {
+            None => format!("no project '{}'", of.project),
+            Some(version) => format!("The version {version} of project {} does not exist.", of.project),
+        })
+    };
     let name = ProjectName::parse(of.project).map_err(|_| missing())?;
     let mut sight = sight(site, call, At::Index(of.user, of.index), Some(&name))?;
     if name.as_str() != of.project {
         return Ok(to_normalized(call, &name, of.version));
     }
+    let mut listing = listing::listing(&site.core, &sight, &name).await?;
+    if !listing.known {
+        return Err(missing());
+    }
+    // A project that only bases have is known to the index; without them it has no versions.
     if call.query_value("ignore_bases").is_some() {
         let visible = [sight.place.index.clone()].into();
         sight = Sight { visible, ..sight };
-    }
-    let listing = listing::listing(&site.core, &sight, &name).await?;
-    if !listing.known {
-        return Err(missing());
+        listing = listing::listing(&site.core, &sight, &name).await?;
     }
     let rows = holdings::rows(&site.core, &sight, &listing).await?;
     let (root, version) = (outside::base(site, call), of.version.map(str::to_owned));
@@ -120,6 +130,35 @@ async fn show(site: &Site, call: &Call<'_>, of: Of<'_>) -> Result<Reply> {
         }
     });
     work.await?
+}
+
+/// devpi 7's options of a project: whether mirrors may add to it, which here is an entry of the index's whitelist.
+async fn configure(site: &Site, call: &Call<'_>, of: Of<'_>, body: Body) -> Result<Reply> {
+    let name = ProjectName::parse(of.project).map_err(|_| Error::no_project(of.project))?;
+    let path = IndexPath::parse(&format!("{}/{}", of.user, of.index));
+    let path = path.map_err(|_| Error::no_index(format_args!("{}/{}", of.user, of.index)))?;
+    let rules = inheritance_rules(super::json(body).await?)?;
+    let edit = settings::project_rule(&name, &rules).map_err(Error::BadRequest)?;
+    let index = admin::modify(&site.core, call.caller, &path, vec![edit], false).await?;
+    let open = index.settings.mirror_whitelist.iter().any(|open| open == name.as_str());
+    let rules = if open { json!(["allow all"]) } else { json!([]) };
+    Ok(reply::result(StatusCode::OK, "projectconfig", json!({"name": name, "inheritance_rules": rules}), None))
+}
+
+/// The one option there is, from an object or from a list of `key=value`; `key-=` takes it away.
+fn inheritance_rules(body: Value) -> Result<Value> {
+    let options: Map<String, Value> = match body {
+        Value::Object(options) => options,
+        Value::Array(items) => {
+            let texts = items.iter().filter_map(Value::as_str).filter_map(|text| text.split_once('='));
+            texts.map(|(key, value)| (key.trim_end_matches(['+', '-']).to_owned(), json!(value))).collect()
+        }
+        _ => return Err(Error::BadRequest("Bad request: the JSON must be an object or a list".into())),
+    };
+    if let Some(unknown) = options.keys().find(|key| !matches!(key.as_str(), "inheritance_rules" | "name")) {
+        return Err(Error::BadRequest(format!("a project has no option '{unknown}': there is 'inheritance_rules' only")));
+    }
+    Ok(options.get("inheritance_rules").cloned().unwrap_or(Value::Null))
 }
 
 /// A 302 to the normalized name, with the query that devpi forgets. Relative, so that it holds behind any proxy.

@@ -78,7 +78,8 @@ impl Shop {
         let upstream = if options.impatient { IMPATIENT.clone() } else { PATIENT.clone() };
         let core = Core::new(database.open().await, blobs, upstream, clock.clone(), options.rules.clone());
         follow::load(&core).await.unwrap();
-        let site = Site { core, outside_url: None, trusted_proxies: Vec::new(), uuid: "test".into() };
+        let site =
+            Site { core, outside_url: None, trusted_proxies: Vec::new(), uuid: axum::http::HeaderValue::from_static("test") };
         Self { site: Arc::new(site), clock, database, options, folder }
     }
 
