@@ -168,6 +168,10 @@ pub const UPSTREAM_METADATA_WAIT: Duration = Duration::from_secs(30);
 pub const UPSTREAM_PAGE_BYTES_MAX: usize = 64 * MIB;
 /// How long a project page may take from the question to its last byte.
 pub const UPSTREAM_PAGE_WAIT: Duration = Duration::from_secs(30);
+/// How long another server may take to receive and answer an upload: a file of a GiB over a slow line, and its checks.
+pub const UPSTREAM_POST_WAIT: Duration = Duration::from_secs(1800);
+/// Bytes of another server's answer to an upload that are passed on: it says why in the first lines, if at all.
+pub const UPSTREAM_REFUSAL_BYTES_MAX: usize = 16 * 1024;
 /// Bytes of a wheel read by range requests before giving up. The archive directory of a wheel with 10,000 members is about 1 MiB.
 pub const UPSTREAM_RANGE_BYTES_MAX: u64 = 4 * MIB as u64;
 /// Range requests for one wheel. A well-made wheel needs one, two or three.

@@ -96,6 +96,14 @@ pub async fn docs(c: &mut Conn, release: ReleaseId) -> Result<Option<Attachment>
     )).bind(release).fetch_optional(c).await)
 }
 
+/// The test result of this name that the file has.
+pub async fn result(c: &mut Conn, file: FileId, filename: &str) -> Result<Option<Attachment>> {
+    on!(c, c => query_as(sql!(
+        "SELECT id, release_id, file_id, kind, filename, sha256, size, uploaded, uploaded_by, log
+         FROM attachments WHERE file_id = $1 AND filename = $2"
+    )).bind(file).bind(filename).fetch_optional(c).await)
+}
+
 /// Documentation of some release in some stage.
 #[derive(Debug, Clone, FromRow)]
 pub struct Documented {

@@ -165,6 +165,7 @@ async fn dispatch(site: &Arc<Site>, call: &Call<'_>, route: Route<'_>, body: Bod
         Route::FramedDocs(of) => docs::framed(call, of),
 
         Route::Legacy if call.method == Method::POST => upload::upload(site, call, At::Default, body).await,
+        Route::Index(user, index) if devpi::push::is_push(call) => devpi::push::push(site, call, user, index, body).await,
         Route::Index(user, index) if call.method == Method::POST => {
             upload::upload(site, call, At::Index(user, index), body).await
         }

@@ -26,6 +26,7 @@ pub mod pages;
 pub mod project_info;
 pub mod projects;
 pub mod publish;
+pub mod push;
 pub mod record;
 pub mod release;
 pub mod results;

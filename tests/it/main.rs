@@ -24,6 +24,7 @@ mod mirror_files;
 mod negotiation;
 mod pages;
 mod publish;
+mod push;
 mod removal;
 mod test_results;
 mod upload_forms;

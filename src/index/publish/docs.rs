@@ -4,18 +4,18 @@
 use super::claims;
 use crate::blobs::{Spooled, StoredBlob};
 use crate::clock::Timestamp;
-use crate::db::attachments::{Attachment, Kind, NewAttachment};
+use crate::db::attachments::Kind;
 use crate::db::journal::{Action, Change};
 use crate::db::{self, Conn, ProjectId, ReleaseId};
 use crate::error::{Error, Result};
 use crate::index::access::{self, Action as Wanted, Caller};
 use crate::index::core::Core;
 use crate::index::inspect::{DocsZip, Refused};
-use crate::index::store::{self, Outcome};
+use crate::index::store::{self, Attached, Outcome};
 use crate::index::tree::Index;
-use crate::index::{fetch, file_log, follow};
+use crate::index::{fetch, follow};
 use crate::pypi::{ProjectName, version};
-use serde_json::{Value, json};
+use serde_json::json;
 use std::sync::Arc;
 
 /// What came with a form of documentation.
@@ -84,46 +84,39 @@ async fn record(core: &Core, entry: &Entry<'_>) -> Result<Outcome> {
     let now = core.clock.now();
     let mut c = core.db.begin().await?;
     super::refuse_if_closed(&mut c, entry.index, entry.project).await?;
-    db::blobs::put(&mut c, &fetch::blob_row(&entry.blob), now).await?;
+    let blob = fetch::blob_row(&entry.blob);
+    db::blobs::put(&mut c, &blob, now).await?;
     let project = put_project(&mut c, entry, now).await?;
     let (release, version) = put_release(&mut c, project, entry, now).await?;
-    let old = db::attachments::docs(&mut c, release).await?;
-    match &old {
-        Some(old) if old.sha256 == entry.blob.sha256 => return Ok(Outcome::Identical),
-        Some(_) if !entry.index.settings.volatile => return Err(store::conflict(entry.filename)),
-        Some(old) => db::attachments::remove(&mut c, old.id).await?,
-        None => {}
-    }
     let filename = format!("{}-{version}.doc.zip", entry.project);
-    let log = old.as_ref().map(|old| overwritten(entry, old, now));
-    let attachment = NewAttachment {
+    let attached = Attached {
         release,
         file: None,
         kind: Kind::DocZip,
         filename: &filename,
         sha256: entry.blob.sha256,
-        size: entry.blob.size,
+        size: blob.size,
         uploaded: now,
         uploaded_by: Some(entry.actor),
-        log: log.as_ref(),
+        log: None,
     };
-    db::attachments::add(&mut c, &attachment).await?.ok_or_else(|| store::conflict(entry.filename))?;
+    let outcome = match store::attach(&mut c, entry.index, &attached).await {
+        Ok(Outcome::Identical) => return Ok(Outcome::Identical),
+        // devpi names the file as it was sent.
+        Err(Error::Conflict(_)) => return Err(store::conflict(entry.filename)),
+        outcome => outcome?,
+    };
     let change = Change {
         actor: entry.actor,
         index: Some(entry.index.id),
         project: Some(entry.project),
         action: Action::DocsAdd,
-        detail: json!({"filename": filename, "version": version, "sha256": entry.blob.sha256, "replaced": old.is_some()}),
+        detail: json!({"filename": filename, "version": version, "sha256": entry.blob.sha256, "replaced": outcome == Outcome::Replaced}),
     };
     let serial = db::journal::append(&mut c, &change, now).await?;
     db::projects::set_serial(&mut c, project, serial).await?;
     c.commit().await?;
-    Ok(if old.is_some() { Outcome::Replaced } else { Outcome::New })
-}
-
-fn overwritten(entry: &Entry<'_>, old: &Attachment, now: Timestamp) -> Value {
-    let new = file_log::of(None, Some(entry.actor), now, &entry.index.path);
-    file_log::overwritten(old.log.as_ref().map(|log| &log.0), new, now)
+    Ok(outcome)
 }
 
 /// The project, locked. Documentation does not change how it is spelled.
