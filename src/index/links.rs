@@ -14,21 +14,18 @@ pub const FOLDER_DIGITS: usize = 16;
 /// `+f/<first 3 hex digits>/<next 13>` of the best hash the page gave; `+e/<address of the upstream folder>` if it gave none.
 pub fn folder(file: &PageFile) -> String {
     match best_hash(file) {
-        Some(hex) => hash_folder(hex),
+        Some(hex) => hashed(hex),
         None => format!("+e/{}", flattened(&file.url)),
     }
 }
 
 /// The folder of what is linked by its SHA-256.
 pub fn folder_of(sha256: &Sha256) -> String {
-    hash_folder(&sha256.hex())
+    hashed(&sha256.hex())
 }
 
-/// The folder of a file with this hash, which has at least [`FOLDER_DIGITS`] hex digits.
-pub fn hash_folder(hex: &str) -> String {
-    let digits = hex.get(..FOLDER_DIGITS).unwrap_or(hex);
-    let (first, more) = digits.split_at(3.min(digits.len()));
-    format!("+f/{first}/{more}")
+fn hashed(hex: &str) -> String {
+    format!("+f/{}/{}", &hex[..3], &hex[3..FOLDER_DIGITS])
 }
 
 /// The hash that stands in the link: SHA-256, else whatever the page gave first. Shorter than 16 digits is none.

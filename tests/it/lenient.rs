@@ -116,6 +116,24 @@ both! {
         assert_eq!(shop.get(&link.path).await.is(200).body, "bytes");
     }
 
+    async fn a_release_is_made_known_and_its_files_follow(engine: Engine) {
+        let shop = lenient(engine).await;
+        let register = submit("Old.Thing", "1.0", &[("summary", "known"), ("author", "somebody")]);
+        shop.send("/alice/dev/", &register).by("alice").await.is(200);
+        let data = version(&shop, "/alice/dev/old-thing/1.0").await;
+        assert_eq!((&data["name"], &data["summary"], &data["author"]), (&json!("Old.Thing"), &json!("known"), &json!("somebody")));
+        assert!(data.get("+links").is_none(), "{data}");
+        assert_eq!(shop.page("alice/dev", "old-thing").await.is(200).links().len(), 0);
+        // The file's form says less, and what it does not say is kept.
+        shop.send("/alice/dev/", &form("Old.Thing", "1.0", "Old.Thing-1.0.zip", b"x")).by("alice").await.is(200);
+        let data = version(&shop, "/alice/dev/old-thing/1.0").await;
+        assert_eq!((&data["summary"], &data["author"]), (&json!("from the form"), &json!("somebody")));
+        // devpi's submit replaces all.
+        shop.send("/alice/dev/", &submit("Old.Thing", "1.0", &[("summary", "again")])).by("alice").await.is(200);
+        let data = version(&shop, "/alice/dev/old-thing/1.0").await;
+        assert_eq!((&data["summary"], &data["author"]), (&json!("again"), &json!("")));
+    }
+
     async fn what_was_released_for_good_is_not_spoken_over(engine: Engine) {
         let shop = lenient(engine).await;
         shop.set("alice/dev", &["volatile=False"]).await;

@@ -101,8 +101,7 @@ fn cannot_upload(call: &Call<'_>, target: &str) -> Reply {
 }
 
 fn row(step: &Step, to: &Index, name: &str, version: &str) -> Value {
-    let path =
-        |sha256: &crate::pypi::Sha256, filename: &str| format!("{}/{}/{filename}", to.path, links::hash_folder(&sha256.hex()));
+    let path = |sha256: &crate::pypi::Sha256, filename: &str| format!("{}/{}/{filename}", to.path, links::folder_of(sha256));
     match step {
         Step::Registered => json!([200, "register", name, version, "->", to.path.to_string()]),
         Step::File(filename, sha256) => json!([200, "store_releasefile", path(sha256, filename)]),
@@ -134,7 +133,7 @@ fn outward_row(from: &Index, parcel: &Parcel, sent: &Sent) -> Value {
     match (&sent.form, &sent.outcome) {
         (SentForm::Registration, Ok(posted)) => json!([posted.status, "register", parcel.display_name, parcel.version]),
         (SentForm::File(name, sha256), Ok(posted)) => {
-            let path = format!("{}/{}/{name}", from.path, links::hash_folder(&sha256.hex()));
+            let path = format!("{}/{}/{name}", from.path, links::folder_of(sha256));
             json!([posted.status, "upload", path, said(&posted.text)])
         }
         (SentForm::Docs, Ok(posted)) => json!([posted.status, "docfile", parcel.display_name]),

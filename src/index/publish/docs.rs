@@ -84,8 +84,7 @@ async fn record(core: &Core, entry: &Entry<'_>) -> Result<Outcome> {
     let now = core.clock.now();
     let mut c = core.db.begin().await?;
     super::refuse_if_closed(&mut c, entry.index, entry.project).await?;
-    let blob = fetch::blob_row(&entry.blob);
-    db::blobs::put(&mut c, &blob, now).await?;
+    db::blobs::put(&mut c, &fetch::blob_row(&entry.blob), now).await?;
     let project = put_project(&mut c, entry, now).await?;
     let (release, version) = put_release(&mut c, project, entry, now).await?;
     let filename = format!("{}-{version}.doc.zip", entry.project);
@@ -95,17 +94,19 @@ async fn record(core: &Core, entry: &Entry<'_>) -> Result<Outcome> {
         kind: Kind::DocZip,
         filename: &filename,
         sha256: entry.blob.sha256,
-        size: blob.size,
+        size: i64::try_from(entry.blob.size).unwrap_or(i64::MAX),
         uploaded: now,
         uploaded_by: Some(entry.actor),
         log: None,
     };
-    let outcome = match store::attach(&mut c, entry.index, &attached).await {
-        Ok(Outcome::Identical) => return Ok(Outcome::Identical),
-        // devpi names the file as it was sent.
-        Err(Error::Conflict(_)) => return Err(store::conflict(entry.filename)),
-        outcome => outcome?,
-    };
+    let outcome = store::attach(&mut c, entry.index, &attached).await.map_err(|error| match error {
+        // In devpi's words, which name the file as it was sent.
+        Error::Conflict(_) => store::conflict(entry.filename),
+        other => other,
+    })?;
+    if outcome == Outcome::Identical {
+        return Ok(outcome);
+    }
     let change = Change {
         actor: entry.actor,
         index: Some(entry.index.id),
