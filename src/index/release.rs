@@ -40,7 +40,7 @@ pub async fn remove(
     target: Target,
     force: bool,
 ) -> Result<()> {
-    let work = Work::allowed(core, caller, index, project)?;
+    let work = Work::allowed(core, caller, Wanted::Remove, index, project)?;
     if !index.settings.volatile && !force {
         return Err(Error::Forbidden(match &target {
             Target::Project => format!("project '{project}' is on non-volatile index {}", index.path),
@@ -85,7 +85,7 @@ pub async fn yank(
     target: Target,
     reason: Option<String>,
 ) -> Result<()> {
-    let work = Work::allowed(core, caller, index, project)?;
+    let work = Work::allowed(core, caller, Wanted::Remove, index, project)?;
     follow::change(core, async move {
         let (mut c, known, now) = work.begin_in_use().await?;
         let chosen = work.choose(&mut c, &known, &target).await?;
@@ -104,7 +104,7 @@ pub async fn yank(
 
 /// Lets go of a name that has nothing any more: mirrors may answer for it again.
 pub async fn release_name(core: &Arc<Core>, caller: &Caller, index: &Arc<Index>, project: &ProjectName) -> Result<()> {
-    let work = Work::allowed(core, caller, index, project)?;
+    let work = Work::allowed(core, caller, Wanted::Remove, index, project)?;
     follow::change(core, async move {
         let (mut c, known, now) = work.begin().await?;
         let missing = || Error::NotFound(format!("no reserved name '{}' on {}", work.project, work.index.path));
@@ -126,9 +126,9 @@ struct Work {
 }
 
 impl Work {
-    fn allowed(core: &Arc<Core>, caller: &Caller, index: &Arc<Index>, project: &ProjectName) -> Result<Self> {
+    fn allowed(core: &Arc<Core>, caller: &Caller, wanted: Wanted, index: &Arc<Index>, project: &ProjectName) -> Result<Self> {
         let may = |wanted| access::may(caller, wanted, index, Some(project));
-        match may(Wanted::Remove) {
+        match may(wanted) {
             true => {
                 let (core, index, project) = (core.clone(), index.clone(), project.clone());
                 Ok(Self { core, index, project, actor: caller.actor() })

@@ -3,10 +3,12 @@
 use super::access::{self, Action as Wanted, Caller};
 use super::core::Core;
 use super::settings::Kind;
+use super::store::{self, Attached};
 use super::tree::Index;
 use super::{download, fetch, follow, links};
 use crate::blobs::{Spooled, StoredBlob};
-use crate::db::attachments::{Kind as Attached, NewAttachment};
+use crate::clock::Timestamp;
+use crate::db::attachments::Kind as Attachment;
 use crate::db::files::File;
 use crate::db::journal::{Action, Change};
 use crate::db::{self, Conn};
@@ -94,28 +96,21 @@ async fn record(core: &Core, tested: &Tested, blob: &StoredBlob, actor: &str) ->
     let found = file(&mut c, index, project, folder, &tested.filename).await?;
     let (known, file) = known.zip(found).ok_or_else(|| missing(index, folder, &tested.filename))?;
     let release = file.release_id.ok_or_else(|| missing(index, folder, &tested.filename))?;
-    db::blobs::put(&mut c, &fetch::blob_row(blob), now).await?;
-    let time: String = now.iso_seconds().chars().filter(char::is_ascii_digit).collect();
-    let mut number = db::attachments::results(&mut c, file.id).await?;
-    let name = loop {
-        let name = format!("{}.toxresult-{time}-{number}", file.filename);
-        let attachment = NewAttachment {
-            release,
-            file: Some(file.id),
-            kind: Attached::ToxResult,
-            filename: &name,
-            sha256: blob.sha256,
-            size: blob.size,
-            uploaded: now,
-            uploaded_by: Some(actor),
-            log: None,
-        };
-        match db::attachments::add(&mut c, &attachment).await? {
-            Some(_) => break name,
-            // One that was counted has gone within this second, and a later one bears the number.
-            None => number += 1,
-        }
+    let row = fetch::blob_row(blob);
+    db::blobs::put(&mut c, &row, now).await?;
+    let name = free_name(&mut c, &file, now).await?;
+    let attached = Attached {
+        release,
+        file: Some(file.id),
+        kind: Attachment::ToxResult,
+        filename: &name,
+        sha256: blob.sha256,
+        size: row.size,
+        uploaded: now,
+        uploaded_by: Some(actor),
+        log: None,
     };
+    store::attach(&mut c, index, &attached).await?;
     let change = Change {
         actor,
         index: Some(index.id),
@@ -127,4 +122,18 @@ async fn record(core: &Core, tested: &Tested, blob: &StoredBlob, actor: &str) ->
     db::projects::set_serial(&mut c, known.id, serial).await?;
     c.commit().await?;
     Ok(format!("{}/{folder}/{name}#sha256={}", index.path, blob.sha256))
+}
+
+/// `FILE.toxresult-YYYYMMDDHHMMSS-N`, where N counts the results before it: devpi's names.
+async fn free_name(c: &mut Conn, file: &File, now: Timestamp) -> Result<String> {
+    let time: String = now.iso_seconds().chars().filter(char::is_ascii_digit).collect();
+    let mut number = db::attachments::results(c, file.id).await?;
+    loop {
+        let name = format!("{}.toxresult-{time}-{number}", file.filename);
+        // After a removal within this second a later one may bear the number.
+        if db::attachments::result(c, file.id, &name).await?.is_none() {
+            return Ok(name);
+        }
+        number += 1;
+    }
 }

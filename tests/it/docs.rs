@@ -17,6 +17,7 @@ fn site(word: &str) -> Vec<u8> {
         ("_static/search.js", b"Search"),
         ("_images/logo.svg", b"<svg/>"),
         ("guide/a b.html", b"spaces"),
+        ("paper.pdf", b"%PDF"),
     ])
 }
 
@@ -107,6 +108,8 @@ both! {
             assert_eq!((page.header("x-content-type-options"), page.header("referrer-policy")), ("nosniff", "no-referrer"));
             assert_eq!(page.get("set-cookie"), None);
         }
+        let paper = shop.get("/alice/dev/app/1.0/+doc/paper.pdf").await.is(200);
+        assert_eq!((paper.header("content-type"), paper.get("content-security-policy")), ("application/pdf", None), "browsers show none in a sandbox");
         let leave = async |path: &str| {
             let answer = shop.get(path).by("alice").await.is(200);
             answer.get("access-control-allow-origin").map(str::to_owned)

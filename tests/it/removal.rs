@@ -78,4 +78,19 @@ both! {
         shop.send("/alice/dev/", &Form::of(&Dist::wheel("app", "2.0"))).by("alice").await.is(200);
         assert_eq!(shop.filenames("alice/dev", "app").await.len(), 1);
     }
+
+    /// A release that was only registered has nothing that could be taken from it.
+    async fn a_registered_release_stays_when_another_loses_its_files(engine: Engine) {
+        let shop = Shop::start(engine).await;
+        shop.stage("alice/dev", &["volatile=true"]).await;
+        let dist = shop.publish("alice/dev", "app", "1.0").await;
+        let form = Form::docs("app", Some("2.0"), b"").without("content").with(":action", "submit").with("summary", "soon");
+        shop.send("/alice/dev/", &form).by("alice").await.is(200);
+        shop.delete(&dist.path("alice/dev")).by("alice").await.is(200);
+        assert_eq!(shop.page("alice/dev", "app").await.json()["versions"], serde_json::json!(["2.0"]));
+        let data = shop.get("/alice/dev/app/2.0").accept("application/json").await.is(200).json()["result"].clone();
+        assert_eq!((&data["summary"], data.get("+links")), (&"soon".into(), None));
+        shop.delete("/alice/dev/app/2.0").by("alice").await.is(200);
+        shop.get("/alice/dev/+simple/app/").await.is(404);
+    }
 }
