@@ -11,8 +11,11 @@ import pytest
 from support import server as servers
 from support import tools
 from support.databases import new_database
+from support.devpi_server import DevpiServer
+from support.devpi_state import fill_upstream, house
 from support.fake_upstream import FakeUpstream
 from support.server import Account, Index, Server
+from support.side_by_side import Pair, Side
 from support.tools import Workshop
 
 FULL = os.environ.get("CHEESESHOP_TEST_FULL") == "1"
@@ -47,6 +50,22 @@ def new_server(tmp_path: Path):
     yield start
     for one in running:
         one.stop()
+
+
+@pytest.fixture(scope="session")
+def pair(tmp_path_factory: pytest.TempPathFactory):
+    """A real devpi-server and a Cheeseshop with the same in them, once a test process."""
+    fake = FakeUpstream()
+    fill_upstream(fake)
+    theirs = DevpiServer(tmp_path_factory.mktemp("theirs"))
+    options = ("--upstream", fake.url, "--default-index", "none", "--open-signup", "--private-mirrors")
+    ours = Server(tmp_path_factory.mktemp("ours"), *options, database=new_database())
+    both = Pair(Side(theirs.url, theirs.root.password), Side(ours.url, ours.root.password))
+    both.build(house(fake.url))
+    yield both
+    ours.stop()
+    theirs.stop()
+    fake.stop()
 
 
 @pytest.fixture(autouse=True)
