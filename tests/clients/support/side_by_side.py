@@ -8,6 +8,7 @@ What may differ stands in `devpi_differences.py` and nowhere else.
 from __future__ import annotations
 
 import html.parser
+import http.client
 import json
 import re
 from collections.abc import Iterable, Iterator
@@ -19,6 +20,8 @@ from . import wire
 from .devpi_differences import DIFFERENCES
 
 HEADERS = ("Content-Type", "Location", "WWW-Authenticate")
+PROSE = ("text/html", "text/plain")
+INDEX_OF_FILE = re.compile(r"^(?:https?://SERVER)?[./]*(?:[^/]+/[^/]+/)?(?=\+[ef]/)")
 MISSING = "(missing)"
 LONGEST_VALUE = 300
 
@@ -55,15 +58,25 @@ class Side:
 
     url: str
     root_password: str
+    tokens: dict[str, str] = field(default_factory=dict)
 
     def password(self, who: str) -> str:
         return self.root_password if who == "root" else f"{who}-password"
+
+    def _login(self, who: str) -> str:
+        """The token of a login, asked for once: devpi-server hashes a password for a tenth of a second each time."""
+        if who not in self.tokens:
+            body = {"user": who, "password": self.password(who)}
+            answer = wire.send_json("POST", f"{self.url}/+login", body, {})
+            assert answer.status == 200, f"{who} cannot log in at {self.url}: {answer.text}"
+            self.tokens[who] = answer.json()["result"]["password"]
+        return self.tokens[who]
 
     def ask(self, ask: Ask) -> wire.Answer:
         """Sends the request."""
         headers = {"Accept": ask.accept} if ask.accept else {}
         if ask.who:
-            headers["X-Devpi-Auth"] = wire.basic(ask.who, self.password(ask.who))["Authorization"].removeprefix("Basic ")
+            headers["X-Devpi-Auth"] = wire.basic(ask.who, self._login(ask.who))["Authorization"].removeprefix("Basic ")
         data = None
         if ask.form:
             data, headers["Content-Type"] = ask.form
@@ -80,19 +93,19 @@ class Side:
 
     def seen(self, answer: wire.Answer) -> dict:
         """What a client sees of an answer, as plain values that can be compared."""
-        headers = {name: self.plain(value) for name in HEADERS if (value := answer.header(name)) is not None}
-        headers["Content-Type"] = headers.get("Content-Type", MISSING).lower()
-        return {"status": answer.status, "reason": self.plain(answer.reason), "headers": headers, "body": self._body(answer)}
-
-    def _body(self, answer: wire.Answer) -> object:
-        """JSON as values, a page as its links, a file as its digest. The prose of an HTML page without links is nobody's interface."""
         kind = (answer.header("Content-Type") or "").partition(";")[0]
+        headers = {name: self.plain(value) for name in HEADERS if (value := answer.header(name)) is not None}
+        headers["Content-Type"] = "text" if kind in PROSE else (answer.header("Content-Type") or MISSING).lower()
+        return {"status": answer.status, "reason": self.plain(answer.reason), "headers": headers, "body": self._body(kind, answer)}
+
+    def _body(self, kind: str, answer: wire.Answer) -> object:
+        """JSON as values, a page as its links, a file as its digest. Prose is nobody's interface."""
+        if kind == wire.SIMPLE_JSON:
+            return page_of(self._values(answer.json()))
         if kind.endswith("json"):
             return self._values(answer.json())
-        if kind == "text/html":
-            return [self._values(link) for link in links_of(answer.text)] if answer.status == 200 else None
-        if kind == "text/plain":
-            return None
+        if kind in PROSE:
+            return [link_of(self._values(link)) for link in links_of(answer.text)] or None
         return sha256(answer.body).hexdigest()
 
     def _values(self, value: object) -> object:
@@ -106,6 +119,8 @@ class Side:
         """Times in numbers, and the secrets of a login, are only looked at for their form."""
         if key == "when" and isinstance(value, list) and len(value) == 6 and all(isinstance(part, int) for part in value):
             return "TIME"
+        if key == "+links":
+            return sorted((self._values(link) for link in value), key=lambda link: (link["rel"], link["href"]))
         if key in ("password", "token") and isinstance(value, str) and value.isascii():
             return "SECRET"
         return self._values(value)
@@ -135,6 +150,53 @@ def links_of(page: str) -> list[dict]:
     parser = _Links()
     parser.feed(page)
     return sorted(parser.found, key=lambda link: (link["text"], link.get("href", "")))
+
+
+def page_of(page: dict) -> dict:
+    """What a project page in JSON says in devpi's words: what later PEPs added is not compared, and "not yanked" is as good as silence."""
+    if "files" not in page:
+        return {"projects": sorted(project["name"] for project in page["projects"])}
+    kept = ("filename", "url", "hashes", "requires-python", "yanked")
+    files = [{key: entry[key] for key in kept if entry.get(key) not in (None, False, "")} for entry in page["files"]]
+    for entry in files:
+        entry["url"] = INDEX_OF_FILE.sub("INDEX/", entry["url"])
+    return {"name": page["name"], "files": sorted(files, key=lambda entry: entry["filename"])}
+
+
+def link_of(link: dict) -> dict:
+    """The same for a link of an HTML page. Below which index a file is linked is tested by asking for it, not by comparing."""
+    kept = {key: link[key] for key in ("text", "href", "data-requires-python", "data-yanked") if key in link}
+    if not kept.get("data-requires-python"):
+        kept.pop("data-requires-python", None)
+    return kept | {"href": INDEX_OF_FILE.sub("INDEX/", kept.get("href", ""))}
+
+
+def comparable(theirs: dict, ours: dict) -> tuple[dict, dict]:
+    """Both answers without what only repeats the status in other words.
+
+    A standard reason phrase tells nothing, so ours may tell more. Likewise an error that devpi's web framework made up (it has a `code`):
+    only the status counts. The form of an error counts where devpi answers in JSON, for only then do its clients read it.
+    """
+    left_out = {"reason"} if theirs["reason"] == _standard_phrase(theirs["status"]) else set()
+    if theirs["status"] >= 400:
+        message = theirs["body"].get("message", MISSING) if isinstance(theirs["body"], dict) else None
+        if message is None:
+            theirs, ours = ({**one, "headers": {**one["headers"], "Content-Type": "any"}, "body": None} for one in (theirs, ours))
+        elif "code" in theirs["body"]:
+            theirs, ours = ({**one, "body": None} for one in (theirs, ours))
+        elif isinstance(ours["body"], dict):
+            ours = {**ours, "body": {key: value for key, value in ours["body"].items() if key not in ("code", "title")}}
+    return tuple({key: value for key, value in one.items() if key not in left_out} for one in (theirs, ours))
+
+
+def _said(answer: dict) -> str:
+    """What went wrong, in the server's own words."""
+    message = answer["body"].get("message") if isinstance(answer["body"], dict) else None
+    return " ".join((message or answer["reason"]).split())
+
+
+def _standard_phrase(status: int) -> str:
+    return http.client.responses.get(status, "")
 
 
 def differences(theirs: object, ours: object, path: str = "") -> Iterator[str]:
@@ -192,4 +254,6 @@ class Pair:
 
     def _found(self, ask: Ask) -> list[str]:
         theirs, ours = (side.seen(side.ask(ask)) for side in (self.theirs, self.ours))
-        return list(differences(theirs, ours))
+        if theirs["status"] != ours["status"]:
+            return [f"status: {theirs['status']} {_said(theirs)} -> {ours['status']} {_said(ours)}"]
+        return list(differences(*comparable(theirs, ours)))
