@@ -15,8 +15,8 @@ from .artifacts import EPOCH, Artifact, sdist, wheel
 from .fake_upstream import FakeUpstream
 from .side_by_side import Ask
 
-LIB_SDIST = sdist("My.Lib", "1.0")
-LIB_WHEEL = wheel("My.Lib", "1.0", requires=("other-lib",), requires_python=">=3.8")
+LIB_SDIST = sdist("My.Lib", "1.0", requires_python=">=3.8")
+LIB_WHEEL = wheel("My.Lib", "1.0", requires_python=">=3.8")
 LIB_FIRST_1_1 = wheel("My.Lib", "1.1", note="first")
 LIB_1_1 = wheel("My.Lib", "1.1", note="second")
 SHARED = wheel("shared-lib", "1.0", note="ours")
