@@ -106,6 +106,16 @@ def register(index: str, project: str, version: str, who: str = "alice", **metad
     return Ask("POST", f"/{index}/", who, form=body, accept="*/*", note=f"register {project} {version}")
 
 
+def like_our_first_start(upstream_url: str) -> list[Ask]:
+    """What devpi-server needs to begin as Cheeseshop does: the mirror `root/pypi`, of our upstream."""
+    return [Ask("PUT", "/root/pypi", "root", {"type": "mirror", "volatile": False, "title": "PyPI", "mirror_url": upstream_url})]
+
+
+def like_their_first_start() -> list[Ask]:
+    """Cheeseshop makes an index `root/main`, which devpi-server does not know."""
+    return [Ask("PATCH", "/root/main", "root", {"volatile": True}), Ask("DELETE", "/root/main", "root")]
+
+
 def house(upstream_url: str) -> Iterator[Ask]:
     """The requests that build the house, in order."""
     profile = {"email": "alice@index.example", "title": "Alice", "description": "A keeper", "custom_data": {"floor": 2}}

@@ -88,7 +88,7 @@ class Side:
 
     def plain(self, text: str) -> str:
         """The text without what differs from server to server and from moment to moment."""
-        text = text.replace(self.url, "http://SERVER").replace(self.root_password, "ROOT-PASSWORD")
+        text = text.replace(self.url.removeprefix("http://"), "SERVER").replace(self.root_password, "ROOT-PASSWORD")
         for pattern, word in PLACEHOLDERS:
             text = pattern.sub(word, text)
         return text
@@ -178,31 +178,25 @@ def link_of(link: dict) -> dict:
 
 
 def comparable(theirs: dict, ours: dict) -> tuple[dict, dict]:
-    """Both answers without what only repeats the status in other words.
+    """Both answers without what no client reads.
 
-    A standard reason phrase tells nothing, so ours may tell more. Likewise an error that devpi's web framework made up (it has a `code`):
-    only the status counts. The form of an error counts where devpi answers in JSON, for only then do its clients read it.
+    Where devpi answers in prose, or with an error that its web framework made up (it has a `code`), the prose and its form do not count, and
+    a standard reason phrase says nothing: ours may say more. `code` and `title` beside our messages are an addition.
     """
-    left_out = {"reason"} if theirs["reason"] == _standard_phrase(theirs["status"]) else set()
-    if theirs["status"] >= 300:
-        message = theirs["body"].get("message", MISSING) if isinstance(theirs["body"], dict) else None
-        if message is None:
-            theirs, ours = ({**one, "headers": {**one["headers"], "Content-Type": "any"}, "body": None} for one in (theirs, ours))
-        elif "code" in theirs["body"]:
-            theirs, ours = ({**one, "body": None} for one in (theirs, ours))
-        elif isinstance(ours["body"], dict):
-            ours = {**ours, "body": {key: value for key, value in ours["body"].items() if key not in ("code", "title")}}
-    return tuple({key: value for key, value in one.items() if key not in left_out} for one in (theirs, ours))
+    body = theirs["body"]
+    if theirs["status"] >= 300 and (not isinstance(body, dict) or "code" in body):
+        theirs, ours = ({**one, "headers": {**one["headers"], "Content-Type": "any"}, "body": None} for one in (theirs, ours))
+    elif theirs["status"] >= 300 and isinstance(ours["body"], dict):
+        ours = {**ours, "body": {key: value for key, value in ours["body"].items() if key not in ("code", "title")}}
+    if not isinstance(body, dict) and theirs["reason"] == http.client.responses.get(theirs["status"]):
+        theirs, ours = ({**one, "reason": ""} for one in (theirs, ours))
+    return theirs, ours
 
 
 def _said(answer: dict) -> str:
     """What went wrong, in the server's own words."""
     message = answer["body"].get("message") if isinstance(answer["body"], dict) else None
     return " ".join((message or answer["reason"]).split())
-
-
-def _standard_phrase(status: int) -> str:
-    return http.client.responses.get(status, "")
 
 
 def differences(theirs: object, ours: object, path: str = "") -> Iterator[str]:

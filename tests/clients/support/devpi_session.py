@@ -1,0 +1,345 @@
+"""What a person types into devpi-client, chapter by chapter, and how it is typed.
+
+Each chapter is a day's work of its own: it makes its users and indexes, so that chapters run in any order. The words in braces are the
+same for both servers: `{url}` the server, `{home}` the folder with the files below.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+from .artifacts import sdist, wheel
+from .devpi_state import doc_zip
+from .projects import write_project
+from .side_by_side import Side
+from .tools import VENVS, Workshop
+
+SINGLE = wheel("single", "1.0")
+FOLDER = (sdist("basket", "1.0"), wheel("basket", "1.0"), wheel("basket", "2.0"))
+OLD_FILES = tuple(wheel("basket", f"0.{number}") for number in range(1, 6))
+CHANGED = wheel("single", "1.0", note="changed")
+
+TOX_INI = """[tox]
+envlist = ours
+[testenv]
+deps = single
+commands = python -c "import sample, single"
+"""
+
+SPHINX_STANDIN = """#!/bin/sh
+# sphinx-build -E SOURCE BUILD: the client only wants the folder that it makes.
+mkdir -p "$3" && echo "<html><body>the manual</body></html>" > "$3/index.html"
+"""
+
+VARYING = (
+    (re.compile(r"/devpi-(test-)?\w{8}\b"), "/TEMPORARY"),
+    (re.compile(r"\b\d+\.\d+( ?(?:s|seconds|MB/s|kB/s)\b)"), r"SOME\1"),
+    (re.compile(r"\bdevpi-[A-Za-z0-9_-]{40,}"), "TOKEN"),
+    (re.compile(r"^    [A-Za-z0-9_-]{8}$"), "    TOKEN-ID"),
+    (re.compile(r"\bexpires=\d{10}\b"), "expires=SECONDS"),
+)
+"""What differs between two runs of the client against the same server."""
+
+
+class Person:
+    """Somebody with a shell, devpi-client and some files, who works with one of the two servers."""
+
+    def __init__(self, side: Side, home: Path, posts: dict[str, str]) -> None:
+        self.side = side
+        self.workshop = Workshop(home)
+        _lay_out_files(self.workshop, side, posts)
+
+    def type(self, line: str) -> list[str]:
+        """Types one command after `devpi`, behind `<<` what is answered to its questions; returns what is seen, the exit status last."""
+        command, _, answers = line.partition(" << ")
+        words = shlex.split(command.format(url=self.side.url, home=self.workshop.home))
+        typed = "".join(f"{answer}\n" for answer in answers.split())
+        words += ["--clientdir", str(self.workshop.home / "clientdir")]
+        run = self.workshop.run("devpi", *words, cwd=self.workshop.home / "sample", ok=None, typed=typed)
+        return [*filter(None, map(self._plain, run.output.splitlines())), f"exit status {run.status}"]
+
+    def _plain(self, line: str) -> str:
+        line = self.side.plain(line).replace(str(self.workshop.home), "HOME")
+        for pattern, word in VARYING:
+            line = pattern.sub(word, line)
+        return line.rstrip()
+
+
+def _lay_out_files(workshop: Workshop, side: Side, posts: dict[str, str]) -> None:
+    """The files that the chapters name."""
+    home = workshop.home
+    SINGLE.write_to(home)
+    CHANGED.write_to(home / "changed")
+    for artifact in FOLDER:
+        artifact.write_to(home / "folder")
+    for artifact in OLD_FILES:
+        artifact.write_to(home / "old")
+    (home / "basket-1.0.doc.zip").write_bytes(doc_zip("the basket"))
+    project = write_project(home / "sample", "sample", "1.0")
+    (project / "tox.ini").write_text(TOX_INI)
+    with (project / "pyproject.toml").open("a") as config:
+        config.write('[tool.flit.sdist]\ninclude = ["tox.ini"]\n')
+    (project / "docs").mkdir()
+    (project / "docs/conf.py").write_text("")
+    _script(home / "bin/sphinx-build", SPHINX_STANDIN)
+    python = workshop.venv()
+    _script(python.parent / "pip", f'#!/bin/sh\nexec {VENVS}/pip/bin/python -m pip --python {python} --no-cache-dir "$@"\n')
+    workshop.env["PATH"] = f"{home}/bin:{VENVS}/devpi-client/bin:/usr/local/bin:/usr/bin:/bin"
+    sections = [f"[{name}]\nrepository = {url}\nusername = poster\npassword = poster-password\n" for name, url in posts.items()]
+    (home / "pypirc").write_text("\n".join(sections))
+
+
+def _script(path: Path, text: str) -> None:
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(text)
+    path.chmod(0o755)
+
+
+def _arrive(name: str) -> list[str]:
+    """A new user logs in."""
+    return ["use {url}", f"user -c {name} password={name}-password", f"login {name} --password {name}-password"]
+
+
+ACCOUNT = """
+use {url}
+use
+user -l
+user -c mia password=mia-password email=mia@index.example
+user -c mia password=other
+user -c m!a password=x
+user -l
+login mia --password wrong
+login nobody --password wrong
+login mia --password mia-password
+use
+user mia
+user -m mia title=Mia custom_data=x
+user -m mia email=
+user -m mia password=changed-password
+user mia
+passwd << mia-password mia-password
+login mia --password mia-password
+user -m root title=x
+user -m nobody title=x
+getjson /mia
+logoff
+logoff
+use
+user mia
+user -m mia title=x
+login mia --password mia-password
+user --delete mia -y
+user mia
+use --delete
+use
+"""
+
+INDEXES = """
+index -c one
+index -c one
+index -c on!e
+index -c nia/two bases=nia/one volatile=False
+index -c bad bases=no/such
+index -c bad type=foo
+index -c bad foo=bar
+index -c mirror type=mirror mirror_url=http://127.0.0.1:9/simple/
+index -l
+index one
+index two
+index nia/two
+index two title=Two
+index two acl_upload+=mia
+index two acl_upload+=mia,zoe
+index two acl_upload-=mia
+index two acl_upload-=nobody
+index two acl_upload=:ANONYMOUS:
+index two mirror_whitelist=*
+index two bases=
+index two bases+=nia/one
+index two title-=
+index two volatile-=
+index two foo=bar
+index two type=mirror
+index mirror mirror_cache_expiry=60
+index mirror mirror_cache_expiry=x
+index none
+index none title=x
+use nia/one
+use
+use --urls
+use -l --user nia
+use nia/none
+use {url}/nia/two
+index
+index --no-projects
+getjson nia/two
+getjson /nia/none
+patchjson /nia/two {home}/patch.json
+use mirror
+use --venv={home}/venv
+use --venv=-
+use --set-cfg
+use --always-set-cfg=yes
+use --always-set-cfg=no
+index --delete one -y
+index --delete two -y
+index two bases= volatile=True
+index --delete two -y
+index --delete none -y
+index -l
+"""
+
+UPLOADS = """
+index -c low
+index -c high bases=olga/low volatile=False
+index -c mirror type=mirror mirror_url=http://127.0.0.1:9/simple/
+list
+use olga/low
+list
+upload {home}/none.whl
+upload {home}/folder
+upload --dry-run {home}/single-1.0-py3-none-any.whl
+upload {home}/single-1.0-py3-none-any.whl
+upload {home}/single-1.0-py3-none-any.whl
+upload {home}/changed/single-1.0-py3-none-any.whl
+upload --from-dir {home}/folder
+upload --from-dir {home}/old
+upload --only-latest --from-dir {home}/folder
+upload {home}/basket-1.0.doc.zip
+list
+list -v
+list --all -v
+list basket
+list --all basket
+list basket==1.0
+list none
+list --ignore-bases single
+list --index olga/high
+index
+use high
+upload {home}/single-1.0-py3-none-any.whl
+upload {home}/single-1.0-py3-none-any.whl
+upload {home}/changed/single-1.0-py3-none-any.whl
+upload --index low {home}/single-1.0-py3-none-any.whl
+upload --index root/none {home}/single-1.0-py3-none-any.whl
+upload --index mirror {home}/single-1.0-py3-none-any.whl
+list
+list -v
+list single
+list --ignore-bases single
+list --ignore-bases basket
+remove -y single
+remove -y --index low basket==9.0
+remove -y --index low basket==0.1
+remove -y --index low basket>=2.0
+remove -y --index low none
+list --all --index low basket
+remove -y -f single
+list single
+upload {home}/single-1.0-py3-none-any.whl
+remove -y {url}/olga/high/+f/SINGLE
+remove -y -f {url}/olga/high/+f/SINGLE
+remove -y {url}/olga/high/+f/SINGLE
+list --ignore-bases single
+remove -y --index low basket
+list --index low
+use mirror
+upload {home}/single-1.0-py3-none-any.whl
+logoff
+use olga/low
+upload {home}/single-1.0-py3-none-any.whl
+remove -y single
+"""
+
+PROJECT = """
+index -c soft
+index -c hard volatile=False
+use paul/soft
+upload --no-vcs --no-isolation
+upload --no-vcs --no-isolation --sdist
+upload --no-vcs --no-isolation --wheel
+upload --no-vcs --no-isolation --with-docs
+upload --no-vcs --no-isolation --only-docs
+list sample
+getjson /paul/soft/sample
+push sample==1.0 paul/none
+push sample==9.0 paul/hard
+push sample paul/hard
+push none==1.0 paul/hard
+push sample==1.0 root/pypi
+push --no-docs --only-docs sample==1.0 paul/hard
+push --only-docs sample==1.0 paul/hard
+push --no-docs sample==1.0 paul/hard
+push sample==1.0 paul/hard
+push sample-1.0 paul/hard
+push --index paul/hard sample==1.0 paul/soft
+list --index paul/hard sample
+getjson /paul/hard/sample
+upload --no-vcs --no-isolation --index paul/hard
+push --pypirc {home}/pypirc sample==1.0 pypi:devpi
+push --pypirc {home}/pypirc sample==1.0 pypi:cheeseshop
+push --pypirc {home}/pypirc --register-project sample==1.0 pypi:devpi
+push --pypirc {home}/pypirc --register-project sample==1.0 pypi:cheeseshop
+push --pypirc {home}/pypirc --no-docs sample==1.0 pypi:devpi
+push --pypirc {home}/pypirc --only-docs sample==1.0 pypi:cheeseshop
+push --pypirc {home}/pypirc sample==1.0 pypi:nowhere
+push --pypirc {home}/pypirc sample==1.0 pypi:refused
+"""
+
+TESTS = """
+index -c ci
+use rita/ci
+upload {home}/single-1.0-py3-none-any.whl
+upload --no-vcs --no-isolation
+test --list sample
+test --list none
+test --select whl sample
+test --select whl --no-upload sample
+test --select whl -e none sample
+list -t sample
+list -f sample
+list sample
+install --venv {home}/venv sample single
+install --venv {home}/venv none
+install --venv {home}/venv -l
+refresh sample
+refresh none
+refresh --index root/pypi upstream-lib
+refresh --index root/pypi none
+"""
+
+TOKENS = """
+index -c held
+use tina/held
+token-list
+token-create --expires never
+token-create --output {home}/token --expires '3 years'
+token-create --output {home}/token --allowed upload,pkg_read --indexes tina/held --projects single --expires '30 days'
+token-list
+token-create --user root
+token-create --indexes none
+token-delete none
+token-login --file {home}/token
+upload {home}/single-1.0-py3-none-any.whl
+upload --from-dir {home}/folder
+index -c more
+token-list
+user -m tina title=x
+"""
+
+
+def _lines(text: str) -> list[str]:
+    return text.strip().splitlines()
+
+
+CHAPTERS = {
+    "account": _lines(ACCOUNT),
+    "indexes": [*_arrive("nia"), *_lines(INDEXES)],
+    "uploads": [*_arrive("olga"), *_lines(UPLOADS.replace("SINGLE", f"{SINGLE.sha256[:3]}/{SINGLE.sha256[3:16]}/{SINGLE.filename}"))],
+    "project": [*_arrive("paul"), *_lines(PROJECT)],
+    "tests": [*_arrive("rita"), *_lines(TESTS)],
+    "tokens": [*_arrive("tina"), *_lines(TOKENS)],
+}
+"""Every chapter: the commands in order."""
