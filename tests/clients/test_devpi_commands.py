@@ -15,20 +15,18 @@ POSTER = (
 )
 
 
-@pytest.fixture(scope="module")
-def posts(pair: Pair) -> dict[str, str]:
-    """Where `devpi push` can post to, outside of the server it is asked of: by the names of the sections in pypirc."""
+@pytest.fixture(scope="module", autouse=True)
+def poster(pair: Pair) -> None:
+    """Somebody on either server to whose index the other server may post."""
     for side in (pair.theirs, pair.ours):
         for ask in POSTER:
             assert side.ask(ask).status in (200, 201)
-    urls = {"devpi": f"{pair.theirs.url}/poster/post/", "cheeseshop": f"{pair.ours.url}/poster/post/"}
-    return urls | {"refused": f"{pair.theirs.url}/root/pypi/"}
 
 
 @pytest.mark.parametrize("chapter", CHAPTERS)
-def test_commands(pair: Pair, posts: dict[str, str], chapter: str, tmp_path: Path, subtests: pytest.Subtests):
+def test_commands(pair: Pair, chapter: str, tmp_path: Path, subtests: pytest.Subtests):
     """What each command prints, and its exit status."""
-    people = [Person(side, tmp_path / name, posts) for side, name in ((pair.theirs, "theirs"), (pair.ours, "ours"))]
+    people = [Person(pair.theirs, pair.ours, tmp_path / "theirs"), Person(pair.ours, pair.theirs, tmp_path / "ours")]
     for number, line in enumerate(CHAPTERS[chapter], start=1):
         with subtests.test(f"{number}. devpi {line}"):
             theirs, ours = (person.type(line) for person in people)

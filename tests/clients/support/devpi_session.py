@@ -13,6 +13,7 @@ from pathlib import Path
 from .artifacts import sdist, wheel
 from .devpi_state import doc_zip
 from .projects import write_project
+from .server import free_port
 from .side_by_side import Side
 from .tools import VENVS, Workshop
 
@@ -46,10 +47,11 @@ VARYING = (
 class Person:
     """Somebody with a shell, devpi-client and some files, who works with one of the two servers."""
 
-    def __init__(self, side: Side, home: Path, posts: dict[str, str]) -> None:
+    def __init__(self, side: Side, other: Side, home: Path) -> None:
         self.side = side
         self.workshop = Workshop(home)
-        _lay_out_files(self.workshop, side, posts)
+        _lay_out_files(self.workshop)
+        _write_pypirc(home / "pypirc", other)
 
     def type(self, line: str) -> list[str]:
         """Types one command after `devpi`, behind `<<` what is answered to its questions; returns what is seen, the exit status last."""
@@ -67,7 +69,7 @@ class Person:
         return line.rstrip()
 
 
-def _lay_out_files(workshop: Workshop, side: Side, posts: dict[str, str]) -> None:
+def _lay_out_files(workshop: Workshop) -> None:
     """The files that the chapters name."""
     home = workshop.home
     SINGLE.write_to(home)
@@ -87,8 +89,18 @@ def _lay_out_files(workshop: Workshop, side: Side, posts: dict[str, str]) -> Non
     python = workshop.venv()
     _script(python.parent / "pip", f'#!/bin/sh\nexec {VENVS}/pip/bin/python -m pip --python {python} --no-cache-dir "$@"\n')
     workshop.env["PATH"] = f"{home}/bin:{VENVS}/devpi-client/bin:/usr/local/bin:/usr/bin:/bin"
-    sections = [f"[{name}]\nrepository = {url}\nusername = poster\npassword = poster-password\n" for name, url in posts.items()]
-    (home / "pypirc").write_text("\n".join(sections))
+
+
+def _write_pypirc(path: Path, other: Side) -> None:
+    """Where `devpi push` may post to: the other server, for devpi-server cannot post to itself (it locks its own database)."""
+    sections = {
+        "other": (f"{other.url}/poster/post/", "poster-password"),
+        "wrong-password": (f"{other.url}/poster/post/", "wrong"),
+        "mirror": (f"{other.url}/root/pypi/", "poster-password"),
+        "down": (f"http://127.0.0.1:{free_port()}/", "poster-password"),
+    }
+    lines = [f"[{name}]\nrepository = {url}\nusername = poster\npassword = {password}\n" for name, (url, password) in sections.items()]
+    path.write_text("\n".join(lines))
 
 
 def _script(path: Path, text: str) -> None:
@@ -278,14 +290,14 @@ push --index paul/hard sample==1.0 paul/soft
 list --index paul/hard sample
 getjson /paul/hard/sample
 upload --no-vcs --no-isolation --index paul/hard
-push --pypirc {home}/pypirc sample==1.0 pypi:devpi
-push --pypirc {home}/pypirc sample==1.0 pypi:cheeseshop
-push --pypirc {home}/pypirc --register-project sample==1.0 pypi:devpi
-push --pypirc {home}/pypirc --register-project sample==1.0 pypi:cheeseshop
-push --pypirc {home}/pypirc --no-docs sample==1.0 pypi:devpi
-push --pypirc {home}/pypirc --only-docs sample==1.0 pypi:cheeseshop
-push --pypirc {home}/pypirc sample==1.0 pypi:nowhere
-push --pypirc {home}/pypirc sample==1.0 pypi:refused
+push --pypirc {home}/pypirc sample==1.0 pypi:other
+push --pypirc {home}/pypirc sample==1.0 pypi:other
+push --pypirc {home}/pypirc --register-project --no-docs sample==1.0 pypi:other
+push --pypirc {home}/pypirc --only-docs sample==1.0 pypi:other
+push --pypirc {home}/pypirc sample==1.0 pypi:wrong-password
+push --pypirc {home}/pypirc sample==1.0 pypi:mirror
+push --pypirc {home}/pypirc sample==1.0 pypi:down
+push --pypirc {home}/pypirc sample==1.0 pypi:not-in-file
 """
 
 TESTS = """
