@@ -28,4 +28,7 @@ def _matches(pattern: str, text: str) -> bool:
     return re.fullmatch(".*".join(map(re.escape, pattern.split("*"))), text, re.DOTALL) is not None
 
 
+OUR_OPTIONS = ("acl_read", "upload_checks")
+"""Options of an index that devpi does not know: additions, left out of every comparison."""
+
 DIFFERENCES: tuple[Difference, ...] = ()

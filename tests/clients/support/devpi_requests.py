@@ -127,7 +127,22 @@ REFUSED = [
     Ask("POST", "/alice/dev/+simple/none/refresh", accept="*/*"),
 ]
 
-READS = API + LISTS + PROJECTS + VERSIONS + FILES + PAGES + REFUSED
+OTHERS = [
+    get("/+status"),
+    *(get(f"/alice/plain/{rest}") for rest in ("plain-lib", "plain-lib/1.0")),
+    get("/alice/plain/+simple/plain-lib/", accept=wire.SIMPLE_JSON),
+    *(Ask("POST", f"/alice/{index}/+simple/upstream-lib/refresh", accept="*/*") for index in ("dev", "mirror")),
+    Ask("POST", "/alice/dev/+simple/my-lib/refresh", accept="*/*"),
+    Ask("POST", "/alice/dev/my-lib", "alice", {}),
+    Ask("PUT", "/alice/dev/my-lib", "alice", {}),
+    Ask("PATCH", "/alice/dev/my-lib", "alice", {}),
+    Ask("PUT", "/", "root", {}),
+    Ask("DELETE", "/", "root"),
+    Ask("HEAD", "/alice/dev/+simple/my-lib/", accept="text/html", headers=INSTALLER),
+    get("/alice/dev/+simple/my-lib/", accept="application/vnd.pypi.simple.latest+json", headers=INSTALLER),
+]
+
+READS = API + LISTS + PROJECTS + VERSIONS + FILES + PAGES + REFUSED + OTHERS
 
 
 def sent(method: str, path: str, text: str, who: str = "") -> Ask:
@@ -427,6 +442,42 @@ TOX = [
     get("/lea/own/proof"),
 ]
 
+PROJECTS_OF_MIRROR = ("upstream-lib", "shared-lib", "allowed-lib")
+
+
+def inheriting(name: str, upper: dict, lower: dict) -> list[Ask]:
+    """`upper` inherits `lower`, which inherits the mirror and has a project that the mirror has too; what does each of them show?"""
+    return [
+        Ask("PUT", f"/mia/{name}-lower", "mia", {"bases": ["alice/mirror"], **lower}),
+        Ask("PUT", f"/mia/{name}-upper", "mia", {"bases": [f"mia/{name}-lower"], **upper}),
+        upload(f"mia/{name}-lower", SHARED, "mia"),
+        *(
+            get(f"/mia/{name}-{level}/+simple/{project}/", accept=wire.SIMPLE_JSON)
+            for level in ("upper", "lower")
+            for project in PROJECTS_OF_MIRROR
+        ),
+        get(f"/mia/{name}-upper/shared-lib"),
+    ]
+
+
+ALL, SOME, UNION = {"mirror_whitelist": "*"}, {"mirror_whitelist": "shared-lib"}, {"mirror_whitelist_inheritance": "union"}
+
+INHERITANCE = [
+    user("mia"),
+    *inheriting("neither", {}, {}),
+    *inheriting("upper", SOME, {}),
+    *inheriting("lower", {}, SOME),
+    *inheriting("both", SOME, SOME),
+    *inheriting("mixed", ALL, SOME),
+    *inheriting("union", SOME | UNION, UNION),
+    *inheriting("union-below", UNION, SOME),
+    Ask("PATCH", "/mia/union-lower", "mia", ["bases=mia/union-upper,alice/mirror"], note="a cycle"),
+    get("/mia/union-upper/shared-lib"),
+    Ask("DELETE", "/mia/both-lower", "mia"),
+    get("/mia/both-upper/shared-lib"),
+    get("/mia/both-upper/+simple/upstream-lib/", accept=wire.SIMPLE_JSON),
+]
+
 CONVERSATIONS = {
     "users": USERS,
     "login": LOGIN,
@@ -437,4 +488,5 @@ CONVERSATIONS = {
     "removals": REMOVALS,
     "pushes": PUSHES,
     "tox results": TOX,
+    "inheritance": INHERITANCE,
 }

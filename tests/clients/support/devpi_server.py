@@ -11,7 +11,7 @@ from .server import Account, free_port
 from .tools import VENVS
 
 ROOT_PASSWORD = "root-password-of-the-tests"
-START_SECONDS = 30
+START_SECONDS = 60
 STOP_SECONDS = 20
 COMMAND_SECONDS = 60
 

@@ -11,6 +11,7 @@ import shlex
 from pathlib import Path
 
 from .artifacts import sdist, wheel
+from .devpi_differences import OUR_OPTIONS
 from .devpi_state import doc_zip
 from .projects import write_project
 from .server import free_port
@@ -60,7 +61,8 @@ class Person:
         typed = "".join(f"{answer}\n" for answer in answers.split())
         words += ["--clientdir", str(self.workshop.home / "clientdir")]
         run = self.workshop.run("devpi", *words, cwd=self.workshop.home / "sample", ok=None, typed=typed)
-        return [*filter(None, map(self._plain, run.output.splitlines())), f"exit status {run.status}"]
+        lines = [self._plain(line) for line in run.output.splitlines() if line.strip().partition("=")[0] not in OUR_OPTIONS]
+        return [*filter(None, lines), f"exit status {run.status}"]
 
     def _plain(self, line: str) -> str:
         line = self.side.plain(line).replace(str(self.workshop.home), "HOME")
@@ -115,7 +117,9 @@ def _arrive(name: str) -> list[str]:
 
 
 ACCOUNT = """
+--version
 use {url}
+--version
 use
 user -l
 user -c mia password=mia-password email=mia@index.example

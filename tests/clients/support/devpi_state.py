@@ -1,6 +1,6 @@
 """What both servers are filled with before they are compared: a small house with everything that devpi knows.
 
-`alice/mirror` mirrors the upstream; `alice/dev` inherits it and is volatile; `alice/prod` inherits `alice/dev` and is not. Everybody may
+`alice/mirror` mirrors the upstream, `alice/plain` an old one; `alice/dev` inherits it and is volatile; `alice/prod` inherits `alice/dev` and is not. Everybody may
 upload to `bob/open`. Each request that builds the house is itself a comparison (`test_the_house_is_built`).
 """
 
@@ -31,6 +31,7 @@ UPSTREAM_FILES = (
     wheel("shared-lib", "9.0", note="theirs"),
     wheel("allowed-lib", "2.0", note="theirs"),
 )
+PLAIN = sdist("plain-lib", "1.0")
 TOX_RESULT = {
     "reportversion": "1",
     "toxversion": "4.0",
@@ -46,10 +47,12 @@ TOX_RESULT = {
 }
 
 
-def fill_upstream(upstream: FakeUpstream) -> None:
-    """What the mirror offers."""
+def fill_upstreams(upstream: FakeUpstream, plain: FakeUpstream) -> None:
+    """What the two mirrors offer; `plain` is an old server that knows neither JSON nor digests."""
     upstream.add(*UPSTREAM_FILES)
     upstream.yank("Upstream.Lib", "0.9", "broken")
+    plain.behaviour.speaks_json = plain.behaviour.with_hashes = plain.behaviour.with_metadata = False
+    plain.add(PLAIN)
 
 
 def file_path(index: str, artifact: Artifact) -> str:
@@ -116,13 +119,14 @@ def like_their_first_start() -> list[Ask]:
     return [Ask("PATCH", "/root/main", "root", {"volatile": True}), Ask("DELETE", "/root/main", "root")]
 
 
-def house(upstream_url: str) -> Iterator[Ask]:
+def house(upstream_url: str, plain_url: str) -> Iterator[Ask]:
     """The requests that build the house, in order."""
     profile = {"email": "alice@index.example", "title": "Alice", "description": "A keeper", "custom_data": {"floor": 2}}
     yield Ask("PUT", "/alice", "root", {"password": "alice-password", **profile}, note="create")
     yield Ask("PUT", "/bob", "root", {"password": "bob-password"}, note="create")
     mirror = {"type": "mirror", "mirror_url": upstream_url, "volatile": False, "title": "The mirror"}
     yield Ask("PUT", "/alice/mirror", "alice", mirror | {"mirror_web_url_fmt": "http://index.example/{name}/"}, note="create")
+    yield Ask("PUT", "/alice/plain", "alice", {"type": "mirror", "mirror_url": plain_url}, note="create")
     yield Ask("PUT", "/alice/dev", "alice", {"bases": ["alice/mirror"], "mirror_whitelist": ["Allowed.Lib"]})
     options = {"bases": "alice/dev", "volatile": "False", "acl_upload": ["alice", "bob"], "title": "Released", "custom_data": [1]}
     yield Ask("PUT", "/alice/prod", "alice", options)
@@ -132,7 +136,7 @@ def house(upstream_url: str) -> Iterator[Ask]:
     yield register("alice/dev", "My.Lib", "2.0", summary="Only announced", classifiers="Topic :: Cheese")
     yield docs("alice/dev", "My.Lib", "1.0", "the manual")
     yield Ask("POST", file_path("alice/dev", LIB_SDIST), "alice", TOX_RESULT, note="tox result")
-    yield Ask("POST", file_path("alice/dev", LIB_SDIST), "", TOX_RESULT, note="tox result again")
+    yield Ask("POST", file_path("alice/dev", LIB_SDIST), "", TOX_RESULT | {"host": "other.example"}, note="second tox result")
     yield Ask("DELETE", file_path("alice/dev", REMOVED), "alice")
     yield Ask("DELETE", "/alice/dev/gone-lib", "alice")
     yield upload("bob/open", wheel("bobs-lib", "1.0"), who="")

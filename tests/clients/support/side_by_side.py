@@ -18,7 +18,7 @@ from itertools import zip_longest
 from urllib.parse import urljoin
 
 from . import wire
-from .devpi_differences import DIFFERENCES
+from .devpi_differences import DIFFERENCES, OUR_OPTIONS
 
 HEADERS = ("Content-Type", "WWW-Authenticate")
 PROSE = ("text/html", "text/plain")
@@ -48,9 +48,10 @@ class Ask:
     note: str = ""
 
     def __str__(self) -> str:
-        """Its name in test reports and in the table of differences."""
-        told = [self.method, self.path, self.note, "" if self.body is None else json.dumps(self.body), f"as {self.who}" if self.who else ""]
-        told += ["" if self.accept == "application/json" else f"accept {self.accept or 'nothing'}", *map(": ".join, self.headers.items())]
+        """Its name in test reports and in the table of differences. A note stands for the body."""
+        body = "" if self.body is None or self.note else json.dumps(self.body)
+        told = [self.method, self.path, self.note, body, f"as {self.who}" if self.who else ""]
+        told += ["" if self.accept == "application/json" else f"accept {self.accept or 'nothing'}", *map(": ".join, () if self.note else self.headers.items())]
         return " ".join(filter(None, told))
 
 
@@ -116,7 +117,8 @@ class Side:
 
     def _values(self, value: object) -> object:
         if isinstance(value, dict):
-            return {self.plain(key): self._field(key, inner) for key, inner in value.items()}
+            kept = {key: inner for key, inner in value.items() if key not in OUR_OPTIONS}
+            return {self.plain(key): self._field(key, inner) for key, inner in kept.items()}
         if isinstance(value, list):
             return [self._values(inner) for inner in value]
         return self.plain(value) if isinstance(value, str) else value
