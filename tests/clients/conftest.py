@@ -57,7 +57,7 @@ def pair(tmp_path_factory: pytest.TempPathFactory):
     """A real devpi-server and a Cheeseshop with the same in them, once a test process."""
     fake, plain = FakeUpstream(), FakeUpstream()
     fill_upstreams(fake, plain)
-    theirs = DevpiServer(tmp_path_factory.mktemp("theirs"))
+    theirs = DevpiServer(tmp_path_factory.mktemp("theirs"), 6, "--enable-core-metadata")
     options = ("--upstream", fake.url, "--default-index", "none", "--open-signup", "--private-mirrors")
     like_devpi = {"CHEESESHOP_UPLOAD_CHECKS": "lenient"}
     ours = Server(tmp_path_factory.mktemp("ours"), *options, database=new_database(), env=like_devpi)

@@ -105,3 +105,13 @@ def test_links_of_pages(pair: Pair, page: str):
     assert theirs and {status for status, _ in theirs.values()} == {200}
     for path in (f"/{page}/", f"/{page}", f"/{page}/".replace("+simple/", ""), f"/{page}".replace("+simple/", "")):
         assert fetched(pair.ours, path) == theirs
+
+
+def test_status(pair: Pair):
+    """Whatever devpi's status tells, ours tells too, in the same types; `devpi --version` reads `versioninfo`."""
+    theirs, ours = (side.ask(Ask("GET", "/+status")).json() for side in (pair.theirs, pair.ours))
+    assert ours["type"] == theirs["type"]
+    told = {name: type(value) for name, value in ours["result"].items()}
+    assert {name: type(value) for name, value in theirs["result"].items()}.items() <= told.items()
+    assert ours["result"]["role"] == theirs["result"]["role"]
+    assert all(len(metric) == 3 and metric[1] in ("counter", "gauge") for metric in ours["result"]["metrics"])

@@ -128,16 +128,14 @@ REFUSED = [
 ]
 
 OTHERS = [
-    get("/+status"),
+    get("/alice/unused"),
+    get("/alice/unused/+simple/", accept=wire.SIMPLE_JSON),
     *(get(f"/alice/plain/{rest}") for rest in ("plain-lib", "plain-lib/1.0")),
     get("/alice/plain/+simple/plain-lib/", accept=wire.SIMPLE_JSON),
     *(Ask("POST", f"/alice/{index}/+simple/upstream-lib/refresh", accept="*/*") for index in ("dev", "mirror")),
     Ask("POST", "/alice/dev/+simple/my-lib/refresh", accept="*/*"),
-    Ask("POST", "/alice/dev/my-lib", "alice", {}),
-    Ask("PUT", "/alice/dev/my-lib", "alice", {}),
-    Ask("PATCH", "/alice/dev/my-lib", "alice", {}),
-    Ask("PUT", "/", "root", {}),
-    Ask("DELETE", "/", "root"),
+    *(Ask(method, "/alice/dev/my-lib", "alice", note="no such method") for method in ("POST", "PUT", "PATCH")),
+    *(Ask(method, "/", "root", note="no such method") for method in ("PUT", "DELETE")),
     Ask("HEAD", "/alice/dev/+simple/my-lib/", accept="text/html", headers=INSTALLER),
     get("/alice/dev/+simple/my-lib/", accept="application/vnd.pypi.simple.latest+json", headers=INSTALLER),
 ]
@@ -157,13 +155,14 @@ def user(name: str) -> Ask:
 USERS = [
     Ask("PUT", "/carol", body={"password": "carol-password", "email": "", "title": "C"}),
     Ask("PUT", "/carol", body={"password": "other"}),
-    *(Ask("PUT", "/dora", body=body) for body in ({}, {"email": "x"}, {"password": None}, {"pwhash": "x"}, {"password": "x", "foo": 1})),
+    *(Ask("PUT", "/dora", body=body) for body in ({}, {"email": "x"}, {"pwhash": "x"}, {"password": "x", "foo": 1})),
     *(sent("PUT", "/dora", text) for text in ("{", "", "[]", '"x"', "null")),
+    Ask("PUT", "/dora", body={"password": None}),
     Ask("PUT", "/do%20ra", body={"password": "x"}),
     Ask("PUT", "/do+ra", body={"password": "x"}),
     Ask("PUT", "/do:ra", body={"password": "x"}),
     Ask("PUT", "/d%C3%B6ra", body={"password": "x"}),
-    Ask("PUT", "/d.o-r_a@x", body={"password": "", "username": "other", "indexes": {}, "created": "x", "modified": "y"}),
+    Ask("PUT", "/d.o-r_a@x", body={"password": "x", "indexes": {}, "created": "x", "modified": "y"}),
     get("/d.o-r_a@x"),
     get("/carol"),
     *(Ask("PATCH", "/carol", "carol", body) for body in ({}, {"title": "Carol", "email": "c@x"}, {"title": ""}, {"custom_data": [1, {}]})),

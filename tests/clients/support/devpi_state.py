@@ -1,6 +1,6 @@
 """What both servers are filled with before they are compared: a small house with everything that devpi knows.
 
-`alice/mirror` mirrors the upstream, `alice/plain` an old one; `alice/dev` inherits it and is volatile; `alice/prod` inherits `alice/dev` and is not. Everybody may
+`alice/mirror` mirrors the upstream, `alice/plain` an old one, `alice/unused` is never asked for a project; `alice/dev` inherits it and is volatile; `alice/prod` inherits `alice/dev` and is not. Everybody may
 upload to `bob/open`. Each request that builds the house is itself a comparison (`test_the_house_is_built`).
 """
 
@@ -14,6 +14,7 @@ from . import wire
 from .artifacts import EPOCH, Artifact, sdist, wheel
 from .fake_upstream import FakeUpstream
 from .side_by_side import Ask
+from .upstream_pages import normalized
 
 LIB_SDIST = sdist("My.Lib", "1.0", requires_python=">=3.8")
 LIB_WHEEL = wheel("My.Lib", "1.0", requires_python=">=3.8")
@@ -142,3 +143,6 @@ def house(upstream_url: str, plain_url: str) -> Iterator[Ask]:
     yield upload("bob/open", wheel("bobs-lib", "1.0"), who="")
     yield Ask("PUSH", "/alice/dev", "bob", {"name": "my-lib", "version": "1.0", "targetindex": "alice/prod"})
     yield upload("alice/prod", LIB_1_1, who="bob")
+    for name in ("Upstream.Lib", "shared-lib", "allowed-lib"):
+        yield Ask("GET", f"/alice/mirror/{normalized(name)}")
+    yield Ask("PUT", "/alice/unused", "alice", {"type": "mirror", "mirror_url": upstream_url}, note="create")
