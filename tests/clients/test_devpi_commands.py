@@ -15,7 +15,7 @@ POSTER = (
 )
 
 
-@pytest.fixture(scope="module", autouse=True)
+@pytest.fixture(scope="session", autouse=True)
 def poster(pair: Pair) -> None:
     """Somebody on either server to whose index the other server may post."""
     for side in (pair.theirs, pair.ours):

@@ -15,7 +15,7 @@ from support.side_by_side import Ask, Pair, Side, differences, judge
 OWNER = "vera"
 
 
-@pytest.fixture(scope="module", autouse=True)
+@pytest.fixture(scope="session", autouse=True)
 def vera(pair: Pair) -> None:
     """The same user with the same indexes on both servers; she may upload to `vera/own`, and not to `vera/shut`."""
     for side in (pair.theirs, pair.ours):

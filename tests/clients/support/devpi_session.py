@@ -1,7 +1,7 @@
 """What a person types into devpi-client, chapter by chapter, and how it is typed.
 
-Each chapter is a day's work of its own: it makes its users and indexes, so that chapters run in any order. The words in braces are the
-same for both servers: `{url}` the server, `{home}` the folder with the files below.
+Each chapter is a day's work of its own: it makes its users and indexes, so that chapters run in any order. Words in braces stand for what
+differs: `{url}` the server, `{home}` the folder with the files below, `{token_id}` the token that was listed last.
 """
 
 from __future__ import annotations
@@ -35,12 +35,14 @@ SPHINX_STANDIN = """#!/bin/sh
 mkdir -p "$3" && echo "<html><body>the manual</body></html>" > "$3/index.html"
 """
 
+TOKEN_ID = re.compile(r"^    [A-Za-z0-9_-]{8}$", re.MULTILINE)
+
 VARYING = (
     (re.compile(r"/devpi-(test-)?\w{8}\b"), "/TEMPORARY"),
     (re.compile(r"\b\d+\.\d+( ?(?:s|seconds|MB/s|kB/s)\b)"), r"SOME\1"),
     (re.compile(r"\bdevpi-[A-Za-z0-9_-]{40,}"), "TOKEN"),
-    (re.compile(r"^    [A-Za-z0-9_-]{8}$"), "    TOKEN-ID"),
-    (re.compile(r"\bexpires=\d{10}\b"), "expires=SECONDS"),
+    (re.compile(r"^    [A-Za-z0-9_-]{8}$|(?<=^id: )[A-Za-z0-9_-]{8}$|(?<=^token )[A-Za-z0-9_-]{8}(?= deleted)"), "    TOKEN-ID"),
+    (re.compile(r"\bexpires[=:] ?\d.*"), "expires=SECONDS"),
 )
 """What differs between two runs of the client against the same server."""
 
@@ -50,6 +52,7 @@ class Person:
 
     def __init__(self, side: Side, other: Side, home: Path) -> None:
         self.side = side
+        self.token_id = "none"
         self.workshop = Workshop(home)
         _lay_out_files(self.workshop)
         _write_pypirc(home / "pypirc", other)
@@ -57,10 +60,12 @@ class Person:
     def type(self, line: str) -> list[str]:
         """Types one command after `devpi`, behind `<<` what is answered to its questions; returns what is seen, the exit status last."""
         command, _, answers = line.partition(" << ")
-        words = shlex.split(command.format(url=self.side.url, home=self.workshop.home))
+        words = shlex.split(command.format(url=self.side.url, home=self.workshop.home, token_id=self.token_id))
         typed = "".join(f"{answer}\n" for answer in answers.split())
         words += ["--clientdir", str(self.workshop.home / "clientdir")]
         run = self.workshop.run("devpi", *words, cwd=self.workshop.home / "sample", ok=None, typed=typed)
+        if found := TOKEN_ID.search(run.output):
+            self.token_id = found[0].strip()
         lines = [self._plain(line) for line in run.output.splitlines() if line.strip().partition("=")[0] not in OUR_OPTIONS]
         return [*filter(None, lines), f"exit status {run.status}"]
 
@@ -87,6 +92,7 @@ def _lay_out_files(workshop: Workshop) -> None:
         config.write('[tool.flit.sdist]\ninclude = ["tox.ini"]\n')
     (project / "docs").mkdir()
     (project / "docs/conf.py").write_text("")
+    (home / "patch.json").write_text('{"title": "Patched"}')
     _script(home / "bin/sphinx-build", SPHINX_STANDIN)
     python = workshop.venv()
     _script(python.parent / "pip", f'#!/bin/sh\nexec {VENVS}/pip/bin/python -m pip --python {python} --no-cache-dir "$@"\n')
@@ -332,17 +338,40 @@ use tina/held
 token-list
 token-create --expires never
 token-create --output {home}/token --expires '3 years'
-token-create --output {home}/token --allowed upload,pkg_read --indexes tina/held --projects single --expires '30 days'
+token-create --output {home}/narrow --allowed upload,pkg_read --indexes tina/held --projects single --expires '30 days'
 token-list
+token-inspect --file {home}/narrow
 token-create --user root
-token-create --indexes none
+token-create --indexes none --output {home}/odd
 token-delete none
-token-login --file {home}/token
+token-create --output {home}/token
+token-derive --file {home}/token --output {home}/derived --projects single
+token-login --file {home}/narrow
 upload {home}/single-1.0-py3-none-any.whl
 upload --from-dir {home}/folder
+list
 index -c more
 token-list
 user -m tina title=x
+token-login --file {home}/derived
+upload {home}/single-1.0-py3-none-any.whl
+upload --from-dir {home}/folder
+token-login --token devpi-wrong
+login tina --password tina-password
+user -m tina password=other-password
+token-login --file {home}/token
+use
+upload --from-dir {home}/folder
+login tina --password other-password
+user -c twin password=twin-password
+login twin --password twin-password
+index -c held
+token-create --output {home}/twin
+token-list
+token-delete {token_id}
+token-list
+token-login --file {home}/twin
+index held title=x
 """
 
 

@@ -124,11 +124,12 @@ class Side:
         return self.plain(value) if isinstance(value, str) else value
 
     def _field(self, key: str, value: object) -> object:
-        """Times in numbers, and the secrets of a login, are only looked at for their form."""
+        """Times in numbers, and the secrets of a login, are only looked at for their form; links are named, for their order means nothing."""
         if key == "when" and isinstance(value, list) and len(value) == 6 and all(isinstance(part, int) for part in value):
             return "TIME"
         if key == "+links":
-            return sorted((self._values(link) for link in value), key=lambda link: (link["rel"], link["href"]))
+            links = [self._values(link) for link in value]
+            return {f"{link['rel']} {link['href'].rpartition('/')[2]}": link for link in links}
         if key in ("password", "token") and isinstance(value, str) and value.isascii():
             return "SECRET"
         return self._values(value)
