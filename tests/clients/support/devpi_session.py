@@ -1,7 +1,7 @@
 """What a person types into devpi-client, chapter by chapter, and how it is typed.
 
 Each chapter is a day's work of its own: it makes its users and indexes, so that chapters run in any order. Words in braces stand for what
-differs: `{url}` the server, `{home}` the folder with the files below, `{token_id}` the token that was listed last.
+differs: `{url}` the server, `{home}` the folder with the files below, `{single}` a file on it, `{token_id}` the token that was listed last.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from pathlib import Path
 
 from .artifacts import sdist, wheel
 from .devpi_differences import OUR_OPTIONS
-from .devpi_state import doc_zip
+from .devpi_state import doc_zip, file_path
 from .projects import write_project
 from .server import free_port
 from .side_by_side import Side
@@ -60,7 +60,8 @@ class Person:
     def type(self, line: str) -> list[str]:
         """Types one command after `devpi`, behind `<<` what is answered to its questions; returns what is seen, the exit status last."""
         command, _, answers = line.partition(" << ")
-        words = shlex.split(command.format(url=self.side.url, home=self.workshop.home, token_id=self.token_id))
+        places = {"url": self.side.url, "home": self.workshop.home, "single": file_path("piet/high", SINGLE), "token_id": self.token_id}
+        words = shlex.split(command.format(**places))
         typed = "".join(f"{answer}\n" for answer in answers.split())
         words += ["--clientdir", str(self.workshop.home / "clientdir")]
         run = self.workshop.run("devpi", *words, cwd=self.workshop.home / "sample", ok=None, typed=typed)
@@ -252,6 +253,16 @@ list -v
 list single
 list --ignore-bases single
 list --ignore-bases basket
+"""
+
+REMOVALS = """
+index -c low
+index -c high bases=piet/low volatile=False
+use piet/low
+upload --from-dir {home}/folder
+upload --from-dir {home}/old
+use high
+upload {home}/single-1.0-py3-none-any.whl
 remove -y single
 remove -y --index low basket==9.0
 remove -y --index low basket==0.1
@@ -261,16 +272,14 @@ list --all --index low basket
 remove -y -f single
 list single
 upload {home}/single-1.0-py3-none-any.whl
-remove -y {url}/olga/high/+f/SINGLE
-remove -y -f {url}/olga/high/+f/SINGLE
-remove -y {url}/olga/high/+f/SINGLE
+remove -y {url}{single}
+remove -y -f {url}{single}
+remove -y {url}{single}
 list --ignore-bases single
 remove -y --index low basket
 list --index low
-use mirror
-upload {home}/single-1.0-py3-none-any.whl
 logoff
-use olga/low
+use piet/low
 upload {home}/single-1.0-py3-none-any.whl
 remove -y single
 """
@@ -318,7 +327,6 @@ upload --no-vcs --no-isolation
 test --list sample
 test --list none
 test --select whl sample
-test --select whl --no-upload sample
 test --select whl -e none sample
 list -t sample
 list -f sample
@@ -382,7 +390,8 @@ def _lines(text: str) -> list[str]:
 CHAPTERS = {
     "account": _lines(ACCOUNT),
     "indexes": [*_arrive("nia"), *_lines(INDEXES)],
-    "uploads": [*_arrive("olga"), *_lines(UPLOADS.replace("SINGLE", f"{SINGLE.sha256[:3]}/{SINGLE.sha256[3:16]}/{SINGLE.filename}"))],
+    "uploads": [*_arrive("olga"), *_lines(UPLOADS)],
+    "removals": [*_arrive("piet"), *_lines(REMOVALS)],
     "project": [*_arrive("paul"), *_lines(PROJECT)],
     "tests": [*_arrive("rita"), *_lines(TESTS)],
     "tokens": [*_arrive("tina"), *_lines(TOKENS)],
