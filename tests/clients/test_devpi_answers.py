@@ -12,7 +12,7 @@ import pytest
 from support import wire
 from support.devpi_requests import CONVERSATIONS, READS
 from support.devpi_state import LIB_SDIST, file_path, upload_form
-from support.side_by_side import Ask, Pair, Side, judge, links_of
+from support.side_by_side import Ask, Pair, Side, differences, judge, links_of
 
 
 @pytest.mark.parametrize("ask", READS, ids=str)
@@ -63,6 +63,14 @@ def test_every_answer_has_the_headers_of_devpi(pair: Pair, ask: Ask):
         answer = side.ask(ask)
         for name, pattern in DEVPI_HEADERS.items():
             assert re.fullmatch(pattern, answer.header(name) or ""), f"{side.url}: {name}: {answer.header(name)}"
+
+
+def test_list_of_users(pair: Pair):
+    """`/` tells all users with their indexes; those of the house, for others come and go meanwhile."""
+    theirs, ours = (side.seen("/", side.ask(Ask("GET", "/")))["body"] for side in (pair.theirs, pair.ours))
+    assert theirs["type"] == ours["type"]
+    house = ("alice", "bob", "root")
+    judge("GET /", list(differences(*({name: body["result"].get(name) for name in house} for body in (theirs, ours)))))
 
 
 def test_serial_counts_changes(pair: Pair):

@@ -18,6 +18,7 @@ from .devpi_state import (
     SHARED,
     TOX_RESULT,
     UPSTREAM_FILES,
+    doc_zip,
     docs,
     file_path,
     form,
@@ -50,7 +51,7 @@ API = [
 ]
 
 LISTS = [
-    *(get(path) for path in ("/", "/alice", "/alice/", "/bob", "/nobody", "/alice/dev", "/alice/dev/", "/alice/dev?no_projects=")),
+    *(get(path) for path in ("/alice", "/alice/", "/bob", "/nobody", "/alice/dev", "/alice/dev/", "/alice/dev?no_projects=")),
     *(get(path) for path in ("/alice/prod?no_projects=", "/alice/mirror?no_projects=", "/alice/mirror", "/bob/open", "/alice/none")),
     *(get(path) for path in ("/nobody/dev", "/alice/none/lib", "/+nothing", "/alice/dev/+nothing", "/alice/dev/lib/1.0/more/of/it")),
     get("/alice/dev", accept=""),
@@ -71,7 +72,7 @@ PROJECTS = [
 
 VERSIONS = [
     *(get(f"/alice/dev/my-lib/{version}") for version in ("1.0", "1.0/", "1.1", "2.0", "9.9", "1.0.0")),
-    *(get(f"/alice/prod/{rest}") for rest in ("my-lib/1.0", "my-lib/1.0?ignore_bases=", "upstream-lib/1.0", "my-lib/2.0", "none/1.0")),
+    *(get(f"/alice/prod/{rest}") for rest in ("my-lib/1.0", "upstream-lib/1.0", "my-lib/2.0", "none/1.0")),
     *(get(f"/alice/mirror/upstream-lib/{version}") for version in ("1.0", "0.9", "7.0")),
     get("/alice/dev/My.Lib/1.0"),
 ]
@@ -156,13 +157,13 @@ USERS = [
     Ask("PUT", "/carol", body={"password": "carol-password", "email": "", "title": "C"}),
     Ask("PUT", "/carol", body={"password": "other"}),
     *(Ask("PUT", "/dora", body=body) for body in ({}, {"email": "x"}, {"pwhash": "x"}, {"password": "x", "foo": 1})),
-    *(sent("PUT", "/dora", text) for text in ("{", "", "[]", '"x"', "null")),
+    *(sent("PUT", "/dora", text) for text in ("{", "", "[]", "null")),
     Ask("PUT", "/dora", body={"password": None}),
     Ask("PUT", "/do%20ra", body={"password": "x"}),
     Ask("PUT", "/do+ra", body={"password": "x"}),
     Ask("PUT", "/do:ra", body={"password": "x"}),
     Ask("PUT", "/d%C3%B6ra", body={"password": "x"}),
-    Ask("PUT", "/d.o-r_a@x", body={"password": "x", "indexes": {}, "created": "x", "modified": "y"}),
+    Ask("PUT", "/d.o-r_a@x", body={"password": "x", "indexes": {}, "created": "x"}),
     get("/d.o-r_a@x"),
     get("/carol"),
     *(Ask("PATCH", "/carol", "carol", body) for body in ({}, {"title": "Carol", "email": "c@x"}, {"title": ""}, {"custom_data": [1, {}]})),
@@ -300,18 +301,18 @@ def posted(index: str, who: str, note: str, **fields) -> Ask:
     return Ask("POST", f"/{index}/", who, form=form(**fields), accept="*/*", note=note)
 
 
+MANUAL = doc_zip("a manual")
 FIELDS = {"name": "item", "version": "1.0", "metadata_version": "2.1"}
 
 UPLOADS = [
     user("ian"),
     Ask("PUT", "/ian/soft", "ian", {}),
     Ask("PUT", "/ian/hard", "ian", {"volatile": False}),
+    Ask("PUT", "/ian/odd", "ian", {}),
     posted("ian/soft", "ian", "no action", **FIELDS, content=content("item-1.0.zip")),
     posted("ian/soft", "ian", "unknown action", action="dance", **FIELDS),
     posted("ian/soft", "ian", "no content", action="file_upload", **FIELDS),
     posted("ian/soft", "ian", "content is no file", action="file_upload", **FIELDS, content="text"),
-    posted("ian/soft", "ian", "no name", action="file_upload", version="1.0", content=content("item-1.0.zip")),
-    posted("ian/soft", "ian", "no version", action="file_upload", name="item", content=content("item-1.0.zip")),
     *(
         posted("ian/soft", "ian", f"name {name}", action="file_upload", **FIELDS, content=content(name))
         for name in ("item-2.0.tar.gz", "item-1.0.txt", "other-1.0.tar.gz", "item.tar.gz", "a/item-1.0.tar.gz")
@@ -343,9 +344,9 @@ UPLOADS = [
     docs("ian/soft", "plan", "1.0", "one", "ian"),
     docs("ian/soft", "plan", "1.0", "two", "ian"),
     docs("ian/soft", "plan", "3.0", "new version", "ian"),
-    posted("ian/soft", "ian", "docs of the newest", action="doc_upload", name="plan", content=content("plan.doc.zip")),
-    posted("ian/soft", "ian", "docs of nothing", action="doc_upload", name="nothing", content=content("nothing.doc.zip")),
-    posted("ian/soft", "ian", "docs with empty version", action="doc_upload", name="plan", version="", content=content("plan.doc.zip")),
+    posted("ian/soft", "ian", "docs of the newest", action="doc_upload", name="plan", content=content("plan.doc.zip", MANUAL)),
+    posted("ian/soft", "ian", "docs of nothing", action="doc_upload", name="nothing", content=content("nothing.doc.zip", MANUAL)),
+    posted("ian/soft", "ian", "docs with empty version", action="doc_upload", name="plan", version="", content=content("plan.doc.zip", MANUAL)),
     posted("ian/soft", "ian", "docs without content", action="doc_upload", name="plan", version="1.0"),
     docs("ian/hard", "item", "1.0", "one", "ian"),
     docs("ian/hard", "item", "1.0", "one", "ian"),
@@ -353,6 +354,9 @@ UPLOADS = [
     get("/ian/soft/plan"),
     get("/ian/hard/item"),
     get("/ian/soft"),
+    posted("ian/odd", "ian", "no name", action="file_upload", version="1.0", content=content("item-1.0.zip")),
+    posted("ian/odd", "ian", "no version", action="file_upload", name="item", content=content("item-1.0.zip")),
+    posted("ian/odd", "ian", "docs that are no archive", action="doc_upload", name="plan", version="1.0", content=content("plan.doc.zip")),
 ]
 
 REMOVALS = [

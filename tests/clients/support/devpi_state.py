@@ -27,7 +27,7 @@ LEFT = sdist("half-gone", "1.0")
 GONE = wheel("gone-lib", "1.0")
 UPSTREAM_FILES = (
     wheel("Upstream.Lib", "1.0", requires_python=">=3.8"),
-    sdist("Upstream.Lib", "1.0"),
+    sdist("Upstream.Lib", "1.0", requires_python=">=3.8"),
     wheel("Upstream.Lib", "0.9"),
     wheel("shared-lib", "9.0", note="theirs"),
     wheel("allowed-lib", "2.0", note="theirs"),
