@@ -14,6 +14,8 @@ ROOT_PASSWORD = "root-password-of-the-tests"
 START_SECONDS = 60
 STOP_SECONDS = 20
 COMMAND_SECONDS = 60
+CHEAP_SECRETS = ("--argon2-memory-cost", "8", "--argon2-parallelism", "1", "--argon2-time-cost", "1")
+"""By default it spends seconds on deriving its secrets at every start, for a safety that no test needs."""
 
 
 class DevpiServer:
@@ -43,7 +45,8 @@ class DevpiServer:
         """Starts the process and waits until it answers."""
         port = free_port()
         self.url = f"http://127.0.0.1:{port}"
-        command = [self._bin / "devpi-server", "--serverdir", self.server_dir, "--host", "127.0.0.1", "--port", str(port), *self._options]
+        where = ["--serverdir", self.server_dir, "--host", "127.0.0.1", "--port", str(port)]
+        command = [self._bin / "devpi-server", *where, *CHEAP_SECRETS, *self._options]
         with self.log_path.open("ab") as log:
             self._process = subprocess.Popen(command, env=self._env, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         deadline = time.monotonic() + START_SECONDS
