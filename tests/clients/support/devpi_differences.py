@@ -57,6 +57,14 @@ DIFFERENCES = (
     Difference("GET /ian/soft/item", "body.result.1.0.author: …", "The archive's metadata is the truth, not the form."),
     Difference("GET /ian/soft/item", "body.result.1.0.summary: …", "The archive's metadata is the truth, not the form."),
     Difference("POST /ian/odd/ docs that are no archive …", "status: 200 … -> 400 …", "Nobody could read them."),
+    # What devpi-client prints
+    Difference("indexes: index --delete none -y", "theirs: …", "devpi leaves the words to its web framework."),
+    Difference("indexes: index --delete none -y", "ours: 403 Forbidden: no permission to delete index nia/none", "These are ours."),
+    Difference("removals: upload {home}/changed/…", "theirs: Unauthorized", "A person reads the reason."),
+    Difference("removals: upload {home}/changed/…", "ours: Sign in …", "So it says what to do."),
+    Difference("project: …sample==1.0 pypi:down", "theirs: …", "devpi answers 500 when the other server is down."),
+    Difference("project: …sample==1.0 pypi:down", "ours: …", "Ours says which server could not be reached."),
+    Difference("tests: refresh …none", "…: Couldn't refresh none …", "The reason says what is missing."),
     # Where devpi-server stumbles
     Difference("PUT /dora body '[]'", "body.message: …", "The message says what is wrong."),
     Difference("POST /ian/odd/ no name …", "status: 500 … -> 200 …", "The file's name tells it."),

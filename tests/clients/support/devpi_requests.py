@@ -302,6 +302,7 @@ def posted(index: str, who: str, note: str, **fields) -> Ask:
 
 
 MANUAL = doc_zip("a manual")
+REGISTERED = (b"%3Aaction=submit&name=plan&version=1.5&metadata_version=2.1&summary=pushed", "application/x-www-form-urlencoded")
 FIELDS = {"name": "item", "version": "1.0", "metadata_version": "2.1"}
 
 UPLOADS = [
@@ -336,6 +337,7 @@ UPLOADS = [
     register("ian/soft", "plan", "1.0", "ian", summary="S", license="MIT", keywords="a,b", requires_dist="x>1", project_urls="H, http://x"),
     get("/ian/soft/plan"),
     register("ian/soft", "plan", "1.0", "ian"),
+    Ask("POST", "/ian/soft/", "ian", form=REGISTERED, accept="*/*", note="register in the form that devpi-server pushes"),
     get("/ian/soft/plan/1.0"),
     get("/ian/soft/+simple/plan/", accept=wire.SIMPLE_JSON),
     posted("ian/soft", "ian", "register without version", action="submit", name="plan", metadata_version="2.1"),

@@ -35,13 +35,16 @@ SPHINX_STANDIN = """#!/bin/sh
 mkdir -p "$3" && echo "<html><body>the manual</body></html>" > "$3/index.html"
 """
 
+WHEN = re.compile(r'"when": \[[\d,\s]*\]')
 TOKEN_ID = re.compile(r"^    [A-Za-z0-9_-]{8}$", re.MULTILINE)
 
 VARYING = (
     (re.compile(r"/devpi-(test-)?\w{8}\b"), "/TEMPORARY"),
-    (re.compile(r"\b\d+\.\d+( ?(?:s|seconds|MB/s|kB/s)\b)"), r"SOME\1"),
+    (re.compile(r"\(\d[^()]* seconds\)"), "(SOME seconds)"),
+    (re.compile(r"\b\d+\.\d+( ?(?:s|MB/s|kB/s)\b)"), r"SOME\1"),
     (re.compile(r"\bdevpi-[A-Za-z0-9_-]{40,}"), "TOKEN"),
-    (re.compile(r"^    [A-Za-z0-9_-]{8}$|(?<=^id: )[A-Za-z0-9_-]{8}$|(?<=^token )[A-Za-z0-9_-]{8}(?= deleted)"), "    TOKEN-ID"),
+    (re.compile(r"^    [A-Za-z0-9_-]{8}$|(?<=^token )[A-Za-z0-9_-]{8}(?= deleted)"), "    TOKEN-ID"),
+    (re.compile(r"^    id         : [A-Za-z0-9_-]{8}$"), "    id         : TOKEN-ID"),
     (re.compile(r"\bexpires[=:] ?\d.*"), "expires=SECONDS"),
 )
 """What differs between two runs of the client against the same server."""
@@ -67,7 +70,8 @@ class Person:
         run = self.workshop.run("devpi", *words, cwd=self.workshop.home / "sample", ok=None, typed=typed)
         if found := TOKEN_ID.search(run.output):
             self.token_id = found[0].strip()
-        lines = [self._plain(line) for line in run.output.splitlines() if line.strip().partition("=")[0] not in OUR_OPTIONS]
+        output = WHEN.sub('"when": "TIME"', run.output)
+        lines = [self._plain(line) for line in output.splitlines() if not any(option in line for option in OUR_OPTIONS)]
         return [*filter(None, lines), f"exit status {run.status}"]
 
     def _plain(self, line: str) -> str:
@@ -104,8 +108,7 @@ def _write_pypirc(path: Path, other: Side) -> None:
     """Where `devpi push` may post to: the other server, for devpi-server cannot post to itself (it locks its own database)."""
     sections = {
         "other": (f"{other.url}/poster/post/", "poster-password"),
-        "wrong-password": (f"{other.url}/poster/post/", "wrong"),
-        "mirror": (f"{other.url}/root/pypi/", "poster-password"),
+        "shut": (f"{other.url}/poster/post/", "wrong"),
         "down": (f"http://127.0.0.1:{free_port()}/", "poster-password"),
     }
     lines = [f"[{name}]\nrepository = {url}\nusername = poster\npassword = {password}\n" for name, (url, password) in sections.items()]
@@ -280,7 +283,7 @@ remove -y --index low basket
 list --index low
 logoff
 use piet/low
-upload {home}/single-1.0-py3-none-any.whl
+upload {home}/changed/single-1.0-py3-none-any.whl
 remove -y single
 """
 
@@ -313,8 +316,7 @@ push --pypirc {home}/pypirc sample==1.0 pypi:other
 push --pypirc {home}/pypirc sample==1.0 pypi:other
 push --pypirc {home}/pypirc --register-project --no-docs sample==1.0 pypi:other
 push --pypirc {home}/pypirc --only-docs sample==1.0 pypi:other
-push --pypirc {home}/pypirc sample==1.0 pypi:wrong-password
-push --pypirc {home}/pypirc sample==1.0 pypi:mirror
+push --pypirc {home}/pypirc --register-project sample==1.0 pypi:shut
 push --pypirc {home}/pypirc sample==1.0 pypi:down
 push --pypirc {home}/pypirc sample==1.0 pypi:not-in-file
 """

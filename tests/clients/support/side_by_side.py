@@ -225,11 +225,13 @@ def text_differences(theirs: list[str], ours: list[str]) -> list[str]:
     """One line for each line that only one of the two printed, and one if the same lines came in another order."""
     only_theirs, only_ours = list(theirs), list(ours)
     for line in theirs:
-        if line in only_ours:
-            only_ours.remove(line)
+        if same := next((other for other in only_ours if _equal(line, other)), None):
+            only_ours.remove(same)
             only_theirs.remove(line)
     found = [f"theirs: {line}" for line in only_theirs] + [f"ours: {line}" for line in only_ours]
-    return found or ([] if theirs == ours else ["order: " + " | ".join(theirs) + " -> " + " | ".join(ours)])
+    if found or all(map(_equal, theirs, ours)):
+        return found
+    return ["order: " + " | ".join(theirs) + " -> " + " | ".join(ours)]
 
 
 def judge(case: str, lines: list[str]) -> None:
