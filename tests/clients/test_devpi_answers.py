@@ -10,7 +10,8 @@ from urllib.parse import urlsplit
 import pytest
 
 from support import wire
-from support.devpi_requests import CONVERSATIONS, READS
+from support.devpi_conversations import CONVERSATIONS
+from support.devpi_questions import READS
 from support.devpi_state import LIB_SDIST, file_path, upload_form
 from support.side_by_side import Ask, Pair, Side, differences, judge, links_of
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from support.devpi_session import CHAPTERS, Person
+from support.devpi_chapters import CHAPTERS
+from support.devpi_session import Person
 from support.side_by_side import Ask, Pair, judge, text_differences
 
 POSTER = (
