@@ -13,7 +13,8 @@ def test_export_moves_in(tmp_path, major: int, index_type: str):
     """A user with an index moves from either release to a new server of the newer one."""
     old = DevpiServer(tmp_path / "old", major)
     assert wire.send_json("PUT", f"{old.url}/ann", {"password": "secret"}, {}).status == 201
-    assert wire.send_json("PUT", f"{old.url}/ann/dev", {"title": "Kept"}, wire.basic("ann", "secret")).json()["result"]["type"] == index_type
+    made = wire.send_json("PUT", f"{old.url}/ann/dev", {"title": "Kept"}, wire.basic("ann", "secret"))
+    assert made.json()["result"]["type"] == index_type
     old.stop()
     new = DevpiServer(tmp_path / "new", 7, dump=old.export(tmp_path / "dump"))
     try:

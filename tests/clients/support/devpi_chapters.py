@@ -1,8 +1,8 @@
 """What a person types after `devpi`, chapter by chapter.
 
 Each chapter is a day's work of its own: it makes its users and indexes, so that chapters run in any order. Words in braces stand for what
-differs: `{url}` the server, `{home}` the folder of files that `devpi_session.py` lays out, `{single}` a file on the server, `{token_id}` the
-token that was listed last. Behind `<<` stands what is answered to a command's questions.
+differs: `{url}` the server, `{home}` the folder of files that `devpi_session.py` lays out, `{single}` a file on the server, `{token_id}`
+the token that was listed last. Behind `<<` stands what is answered to a command's questions.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ def _arrive(name: str) -> list[str]:
 
 
 ACCOUNT = """
---version
 use {url}
 --version
 use

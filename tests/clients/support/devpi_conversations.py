@@ -216,7 +216,7 @@ UPLOADS = [
     docs("ian/soft", "plan", "3.0", "new version", "ian"),
     posted("ian/soft", "ian", "docs of the newest", action="doc_upload", name="plan", content=content("plan.doc.zip", MANUAL)),
     posted("ian/soft", "ian", "docs of nothing", action="doc_upload", name="nothing", content=content("nothing.doc.zip", MANUAL)),
-    posted("ian/soft", "ian", "docs with empty version", action="doc_upload", name="plan", version="", content=content("plan.doc.zip", MANUAL)),
+    posted("ian/soft", "ian", "docs, empty version", action="doc_upload", name="plan", version="", content=content("plan.doc.zip", MANUAL)),
     posted("ian/soft", "ian", "docs without content", action="doc_upload", name="plan", version="1.0"),
     docs("ian/hard", "item", "1.0", "one", "ian"),
     docs("ian/hard", "item", "1.0", "one", "ian"),

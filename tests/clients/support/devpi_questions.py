@@ -88,8 +88,11 @@ PAGES = [
         for project in ("", "my-lib/", "upstream-lib/", "shared-lib/", "allowed-lib/", "half-gone/", "gone-lib/", "none/")
         for accept, headers in ((wire.SIMPLE_JSON, {}), ("text/html", INSTALLER), ("text/html", BROWSER))
     ),
-    *(get(path, accept="text/html", headers=INSTALLER) for path in ("/alice/dev", "/alice/dev/", "/alice/dev/my-lib", "/alice/dev/my-lib/")),
-    *(get(path, accept="text/html", headers=INSTALLER) for path in ("/alice/dev/+simple", "/alice/dev/+simple/my-lib", "/bob/open/+simple/")),
+    *(
+        get(f"/{path}", accept="text/html", headers=INSTALLER)
+        for path in ("alice/dev", "alice/dev/", "alice/dev/my-lib", "alice/dev/my-lib/", "alice/dev/+simple", "alice/dev/+simple/my-lib")
+    ),
+    get("/bob/open/+simple/", accept="text/html", headers=INSTALLER),
     *(get(path, accept="text/html", headers=BROWSER) for path in ("/alice/dev/+simple", "/alice/dev/+simple/my-lib")),
     *(get(f"/alice/dev/+simple/{name}", accept="text/html", headers=INSTALLER) for name in ("My.Lib/", "my_lib/", "MY--LIB")),
     get("/alice/none/+simple/", accept="text/html", headers=INSTALLER),

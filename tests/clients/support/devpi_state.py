@@ -1,8 +1,8 @@
 """What both servers are filled with before they are compared: a small house with everything that devpi knows.
 
 `alice/mirror` mirrors the upstream, `alice/plain` an old one, `alice/unused` is never asked for a project; `alice/dev` inherits
-`alice/mirror` and is volatile; `alice/prod` inherits `alice/dev` and is not. Everybody may upload to `bob/open`. Each request that builds the
-house is itself a comparison (`test_the_house_is_built`).
+`alice/mirror` and is volatile; `alice/prod` inherits `alice/dev` and is not. Everybody may upload to `bob/open`. Each request that builds
+the house is itself a comparison (`test_the_house_is_built`).
 """
 
 from __future__ import annotations

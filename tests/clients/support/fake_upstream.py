@@ -1,7 +1,8 @@
 """An upstream index of our own, to test the mirror against: it counts every request and can be told to misbehave.
 
 It runs in this process on a loopback port. It serves `/simple/` and `/simple/{project}/` as JSON or HTML (or HTML only, as old indexes do),
-files below `/files/`, and core metadata beside each wheel. What it offers and how it fails can be changed at any time, between two requests.
+files below `/files/`, and core metadata beside each wheel. What it offers and how it fails can be changed at any time, between two
+requests.
 """
 
 from __future__ import annotations

@@ -51,7 +51,8 @@ class Ask:
         """Its name in test reports and in the table of differences. A note stands for the body."""
         body = "" if self.body is None or self.note else json.dumps(self.body)
         told = [self.method, self.path, self.note, body, f"as {self.who}" if self.who else ""]
-        told += ["" if self.accept == "application/json" else f"accept {self.accept or 'nothing'}", *map(": ".join, () if self.note else self.headers.items())]
+        told.append("" if self.accept == "application/json" else f"accept {self.accept or 'nothing'}")
+        told += [] if self.note else map(": ".join, self.headers.items())
         return " ".join(filter(None, told))
 
 
@@ -124,7 +125,7 @@ class Side:
         return self.plain(value) if isinstance(value, str) else value
 
     def _field(self, key: str, value: object) -> object:
-        """Times in numbers, and the secrets of a login, are only looked at for their form; links are named, for their order means nothing."""
+        """Of times in numbers and of secrets only the form counts; links are named, for their order means nothing."""
         if key == "when" and isinstance(value, list) and len(value) == 6 and all(isinstance(part, int) for part in value):
             return "TIME"
         if key == "+links":
@@ -183,8 +184,8 @@ def link_of(link: dict) -> dict:
 def comparable(theirs: dict, ours: dict) -> tuple[dict, dict]:
     """Both answers without what no client reads.
 
-    Where devpi answers in prose, or with an error that its web framework made up (it has a `code`), the prose and its form do not count, and
-    a standard reason phrase says nothing: ours may say more. `code` and `title` beside our messages are an addition.
+    Where devpi answers in prose, or with an error that its web framework made up (it has a `code`), the prose and its form do not count,
+    and a standard reason phrase says nothing: ours may say more. `code` and `title` beside our messages are an addition.
     """
     body = theirs["body"]
     if theirs["status"] >= 300 and (not isinstance(body, dict) or "code" in body):

@@ -85,7 +85,7 @@ class Workshop:
     ) -> Run:
         """Runs `program` (a tool's name, or a path) and returns what happened.
 
-        `ok=True`: the run must succeed; `ok=False`: it must fail. Either is asserted here, with the output in the message; `ok=None`: either
+        `ok=True`: the run must succeed; `ok=False`: it must fail. Either is asserted here, with the output in the message; `ok=None`: both
         will do. `typed` is what the tool can read from its standard input.
         """
         command = [str(find_program(program)), *map(str, args)]
