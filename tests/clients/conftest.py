@@ -11,8 +11,11 @@ import pytest
 from support import server as servers
 from support import tools
 from support.databases import new_database
+from support.devpi_server import DevpiServer
+from support.devpi_state import fill_upstreams, house, like_our_first_start, like_their_first_start
 from support.fake_upstream import FakeUpstream
 from support.server import Account, Index, Server
+from support.side_by_side import Pair, Side
 from support.tools import Workshop
 
 FULL = os.environ.get("CHEESESHOP_TEST_FULL") == "1"
@@ -47,6 +50,27 @@ def new_server(tmp_path: Path):
     yield start
     for one in running:
         one.stop()
+
+
+@pytest.fixture(scope="session")
+def pair(tmp_path_factory: pytest.TempPathFactory):
+    """A real devpi-server and a Cheeseshop with the same in them, once a test process."""
+    fake, plain = FakeUpstream(), FakeUpstream()
+    fill_upstreams(fake, plain)
+    theirs = DevpiServer(tmp_path_factory.mktemp("theirs"), 6, "--enable-core-metadata")
+    options = ("--upstream", fake.url, "--default-index", "none", "--open-signup", "--private-mirrors")
+    like_devpi = {"CHEESESHOP_UPLOAD_CHECKS": "lenient"}
+    ours = Server(tmp_path_factory.mktemp("ours"), *options, database=new_database(), env=like_devpi)
+    both = Pair(Side(theirs.url, theirs.root.password), Side(ours.url, ours.root.password))
+    for side, asks in ((both.theirs, like_our_first_start(fake.url)), (both.ours, like_their_first_start())):
+        for ask in asks:
+            assert (answer := side.ask(ask)).status in (200, 201), f"{ask}: {answer.status} {answer.text}"
+    both.build(house(fake.url, plain.url))
+    yield both
+    ours.stop()
+    theirs.stop()
+    fake.stop()
+    plain.stop()
 
 
 @pytest.fixture(autouse=True)

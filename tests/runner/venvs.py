@@ -14,7 +14,9 @@ from .report import Failure
 TOOLS: dict[str, list[str]] = {
     "backends": ["build", "setuptools", "wheel", "hatchling", "flit_core", "poetry-core", "pdm-backend", "maturin"],
     "build": ["build"],
-    "devpi-client": ["devpi-client"],
+    "devpi-client": ["devpi-client", "devpi-tokens[client]", "flit_core", "tox"],
+    "devpi-server-6": ["devpi-server==6.20.3", "devpi-tokens", "setuptools==81.0.0"],
+    "devpi-server-7": ["devpi-server==7.0.0b4", "setuptools==81.0.0"],
     "flit": ["flit"],
     "hatch": ["hatch"],
     "maturin": ["maturin"],
@@ -27,7 +29,7 @@ TOOLS: dict[str, list[str]] = {
     "twine": ["twine"],
     "uv": ["uv"],
 }
-"""What is installed into each environment, besides pip."""
+"""What is installed into each environment, besides pip. A version given here wins over the constraints, and over `--newest`."""
 
 PINS_ITSELF = {"pdm"}
 """Tools whose extra pins every dependency: the constraints give their own version only."""
@@ -57,11 +59,20 @@ def _make(folder: Path, tool: str, wanted: str, constraints: Path | None) -> boo
     pip = [folder / "bin/python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input"]
     _run([*pip, "--upgrade", *_requirements(["pip"], constraints)], f"pip could not be installed for {tool}")
     if TOOLS[tool]:
-        pins = ["--constraint", constraints] if constraints and tool not in PINS_ITSELF else []
+        pins = ["--constraint", _constraints_of(folder, tool, constraints)] if constraints and tool not in PINS_ITSELF else []
         _run([*pip, *pins, *_requirements(TOOLS[tool], constraints)], f"{tool} could not be installed")
     stamp.write_text(wish)
     print(f"made {tool}", flush=True)
     return True
+
+
+def _constraints_of(folder: Path, tool: str, constraints: Path) -> Path:
+    """The constraints without the names whose version `TOOLS` gives: pip takes two versions of a name for a conflict."""
+    own = {name.partition("==")[0] for name in TOOLS[tool] if "==" in name}
+    lines = [line for line in constraints.read_text().splitlines() if line.partition("==")[0] not in own]
+    copy = folder / "constraints.txt"
+    copy.write_text("\n".join(lines) + "\n")
+    return copy
 
 
 def _requirements(names: list[str], constraints: Path | None) -> list[str]:
@@ -69,7 +80,7 @@ def _requirements(names: list[str], constraints: Path | None) -> list[str]:
     if constraints is None:
         return names
     pinned = dict(line.split("==") for line in constraints.read_text().splitlines() if "==" in line)
-    return [f"{name}=={pinned[name.partition('[')[0]]}" for name in names]
+    return [name if "==" in name else f"{name}=={pinned[name.partition('[')[0]]}" for name in names]
 
 
 def _run(command: list[object], complaint: str) -> None:

@@ -1,7 +1,8 @@
 """An upstream index of our own, to test the mirror against: it counts every request and can be told to misbehave.
 
-It runs in this process on a loopback port. It serves `/simple/{project}/` as JSON or HTML (or HTML only, as old indexes do), files below
-`/files/`, and core metadata beside each wheel. What it offers and how it fails can be changed at any time, between two requests.
+It runs in this process on a loopback port. It serves `/simple/` and `/simple/{project}/` as JSON or HTML (or HTML only, as old indexes do),
+files below `/files/`, and core metadata beside each wheel. What it offers and how it fails can be changed at any time, between two
+requests.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import unquote
 
 from .artifacts import Artifact
-from .upstream_pages import Behaviour, Project, normalized, page_html, page_json
+from .upstream_pages import Behaviour, Project, list_html, list_json, normalized, page_html, page_json
 from .wire import SIMPLE_JSON
 
 STALL_SECONDS = 60
@@ -142,6 +143,10 @@ class FakeUpstream:
         with self._lock:
             return self._projects.get(normalized(name))
 
+    def _names(self) -> list[str]:
+        with self._lock:
+            return sorted(self._projects)
+
     def _file(self, filename: str) -> Artifact | None:
         with self._lock:
             every = (artifact for project in self._projects.values() for artifact in project.files)
@@ -198,6 +203,8 @@ class _Handler(BaseHTTPRequestHandler):
         if fault and fault.kind == "answer":
             return self._send(fault.status, b"told to fail\n", "text/plain")
         parts = path.strip("/").split("/")
+        if parts == ["simple"]:
+            return self._list(fault, changed)
         if parts[0] == "simple" and len(parts) == 2:
             return self._page(parts[1], fault, changed)
         if parts[0] in ("files", "moved") and len(parts) == 3:
@@ -208,12 +215,15 @@ class _Handler(BaseHTTPRequestHandler):
         project = self.upstream._project(name)
         if project is None:
             return self._send(404, b"no such project\n", "text/plain")
-        behaviour = self.upstream.behaviour
-        if behaviour.speaks_json and SIMPLE_JSON in self.headers.get("Accept", ""):
-            body, content_type = page_json(project, behaviour), SIMPLE_JSON
-        else:
-            body, content_type = page_html(project, behaviour), "text/html; charset=utf-8"
-        return self._send(200, body, content_type, fault, changed)
+        write, content_type = (page_json, SIMPLE_JSON) if self._wants_json() else (page_html, "text/html; charset=utf-8")
+        return self._send(200, write(project, self.upstream.behaviour), content_type, fault, changed)
+
+    def _list(self, fault: Fault | None, changed: threading.Event) -> None:
+        write, content_type = (list_json, SIMPLE_JSON) if self._wants_json() else (list_html, "text/html; charset=utf-8")
+        return self._send(200, write(self.upstream._names()), content_type, fault, changed)
+
+    def _wants_json(self) -> bool:
+        return self.upstream.behaviour.speaks_json and SIMPLE_JSON in self.headers.get("Accept", "")
 
     def _file(self, path: str, filename: str, fault: Fault | None, changed: threading.Event) -> None:
         behaviour = self.upstream.behaviour

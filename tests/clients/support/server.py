@@ -77,7 +77,7 @@ class Server:
 
     def start(self) -> None:
         """Starts the process and waits until `/health` answers 200."""
-        port = _free_port()
+        port = free_port()
         self.url = f"http://127.0.0.1:{port}"
         command = [BINARY, "serve", "--listen", f"127.0.0.1:{port}", *self._where(), "--root-password", ROOT_PASSWORD, *self.options]
         with self.log_path.open("ab") as log:
@@ -150,7 +150,8 @@ def clean_environment(folder: Path) -> dict[str, str]:
     return {"PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": str(folder), "LANG": "C.UTF-8", **kept}
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A loopback port that nobody listens on at the moment."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]

@@ -74,10 +74,19 @@ class Workshop:
         self.env: dict[str, str] = {}
         (home / "home").mkdir(parents=True, exist_ok=True)
 
-    def run(self, program: str, *args: object, cwd: Path | None = None, env: dict[str, str] | None = None, ok: bool = True) -> Run:
+    def run(
+        self,
+        program: str,
+        *args: object,
+        cwd: Path | None = None,
+        env: dict[str, str] | None = None,
+        ok: bool | None = True,
+        typed: str = "",
+    ) -> Run:
         """Runs `program` (a tool's name, or a path) and returns what happened.
 
-        `ok=True`: the run must succeed; `ok=False`: it must fail. Either is asserted here, with the output in the message.
+        `ok=True`: the run must succeed; `ok=False`: it must fail. Either is asserted here, with the output in the message; `ok=None`: both
+        will do. `typed` is what the tool can read from its standard input.
         """
         command = [str(find_program(program)), *map(str, args)]
         where = cwd or self.home
@@ -85,15 +94,15 @@ class Workshop:
             command,
             cwd=where,
             env=self._environment(program, env or {}),
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE if typed else subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-        output, timed_out = _wait(process)
+        output, timed_out = _wait(process, typed)
         run = Run(shlex.join(command), process.returncode, ANSI.sub("", output.decode("utf-8", "replace")))
         assert not timed_out, f"no end after {TIMEOUT_SECONDS} s: {run}"
-        assert run.ok == ok, f"expected {'success' if ok else 'failure'}: {run}"
+        assert ok is None or run.ok == ok, f"expected {'success' if ok else 'failure'}: {run}"
         return run
 
     def venv(self, name: str = "venv") -> Path:
@@ -132,10 +141,10 @@ def find_program(program: str) -> Path:
     return VENVS / home / "bin" / program
 
 
-def _wait(process: subprocess.Popen) -> tuple[bytes, bool]:
+def _wait(process: subprocess.Popen, typed: str) -> tuple[bytes, bool]:
     """Waits for the end; after the time limit the whole process group is ended. Returns the output and whether the limit was hit."""
     try:
-        return process.communicate(timeout=TIMEOUT_SECONDS)[0], False
+        return process.communicate(typed.encode() or None, timeout=TIMEOUT_SECONDS)[0], False
     except subprocess.TimeoutExpired:
         os.killpg(process.pid, signal.SIGKILL)
         return process.communicate()[0], True

@@ -51,6 +51,17 @@ def metadata_path(artifact: Artifact) -> str:
     return file_path(artifact) + ".metadata"
 
 
+def list_json(names: list[str]) -> bytes:
+    """The list of all projects in the form of PEP 691."""
+    return json.dumps({"meta": {"api-version": "1.1"}, "projects": [{"name": name} for name in names]}).encode()
+
+
+def list_html(names: list[str]) -> bytes:
+    """The list of all projects in the form of PEP 503."""
+    rows = "\n".join(f'<a href="/simple/{name}/">{name}</a>' for name in names)
+    return f"<!DOCTYPE html><html><body>\n{rows}\n</body></html>\n".encode()
+
+
 def page_json(project: Project, behaviour: Behaviour) -> bytes:
     """A project page in the form of PEP 691 and PEP 700."""
     files = [_file_json(project, artifact, behaviour) for artifact in project.files]
