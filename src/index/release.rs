@@ -35,7 +35,7 @@ pub async fn remove(
     target: Target,
     force: bool,
 ) -> Result<()> {
-    require(core, caller, index, project)?;
+    require(core, caller, index, project, &target)?;
     if !index.settings.volatile && !force {
         return Err(Error::Forbidden(match &target {
             Target::Project => format!("project '{project}' is on non-volatile index {}", index.path),
@@ -76,8 +76,13 @@ pub async fn remove(
     .await
 }
 
-fn require(core: &Core, caller: &Caller, index: &Index, project: &ProjectName) -> Result<()> {
-    match access::may(caller, Wanted::Remove, index, Some(project)) {
+fn require(core: &Core, caller: &Caller, index: &Index, project: &ProjectName, target: &Target) -> Result<()> {
+    let wanted = match target {
+        Target::Project => Wanted::RemoveProject,
+        Target::Release(_) => Wanted::RemoveRelease,
+        Target::File(_) => Wanted::RemoveFile,
+    };
+    match access::may(caller, wanted, index, Some(project)) {
         true => Ok(()),
         false if caller.is_anonymous() => Err(Error::Unauthorized("Sign in to change what this index holds")),
         false if !access::may(caller, Wanted::Read, index, Some(project)) => {
@@ -151,7 +156,7 @@ pub async fn yank(
     target: Target,
     reason: Option<String>,
 ) -> Result<()> {
-    require(core, caller, index, project)?;
+    require(core, caller, index, project, &target)?;
     let (task, index, project, actor) = (core.clone(), index.clone(), project.clone(), caller.actor());
     follow::change(core, async move {
         let now = task.clock.now();
@@ -175,7 +180,7 @@ pub async fn yank(
 
 /// Lets go of a name that has no files any more: mirrors may answer for it again.
 pub async fn release_name(core: &Arc<Core>, caller: &Caller, index: &Arc<Index>, project: &ProjectName) -> Result<()> {
-    require(core, caller, index, project)?;
+    require(core, caller, index, project, &Target::Project)?;
     let (task, index, project, actor) = (core.clone(), index.clone(), project.clone(), caller.actor());
     follow::change(core, async move {
         let now = task.clock.now();
