@@ -57,6 +57,12 @@ pub enum Route<'a> {
     Login,
     /// `/{user}`
     User(&'a str),
+    /// `/{user}/+token-create` (devpi-tokens)
+    TokenCreate(&'a str),
+    /// `/{user}/+tokens`
+    Tokens(&'a str),
+    /// `/{user}/+tokens/{id}`
+    Token(&'a str, &'a str),
     /// `/{user}/{index}`
     Index(&'a str, &'a str),
     /// `/{user}/{index}/{project}`
@@ -98,6 +104,9 @@ pub fn route<'a>(segments: &[&'a str]) -> Route<'a> {
         [first, ..] if first.starts_with('+') => Route::Nothing,
         [project, "json"] => Route::ProjectJson(At::Default, project, None),
         [user] => Route::User(user),
+        [user, "+token-create"] => Route::TokenCreate(user),
+        [user, "+tokens"] => Route::Tokens(user),
+        [user, "+tokens", id] => Route::Token(user, id),
         [_, second, ..] if second.starts_with('+') => Route::Nothing,
 
         [user, index] => Route::Index(user, index),
@@ -151,6 +160,9 @@ mod tests {
             "/metrics",
             "/root",
             "/root/+api",
+            "/root/+token-create",
+            "/root/+tokens",
+            "/root/%2Btokens/AbCd2345",
             "/root/main",
             "/root/main/+api",
             "/root/main/+simple/",
@@ -188,6 +200,9 @@ mod tests {
         /metrics -> Nothing
         /root -> User("root")
         /root/+api -> Api(Some("root"), None)
+        /root/+token-create -> TokenCreate("root")
+        /root/+tokens -> Tokens("root")
+        /root/%2Btokens/AbCd2345 -> Token("root", "AbCd2345")
         /root/main -> Index("root", "main")
         /root/main/+api -> Api(Some("root"), Some("main"))
         /root/main/+simple/ -> SimpleList(Index("root", "main"))

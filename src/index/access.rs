@@ -207,7 +207,11 @@ fn listed(user: Option<&User>, list: &[Principal]) -> bool {
 impl Scope {
     /// A scope from lists as people write them, where an empty one is no bound.
     pub fn of(allow: Vec<Grant>, indexes: Vec<String>, projects: Vec<ProjectName>) -> Self {
-        Self { allow, indexes: Some(indexes).filter(|list| !list.is_empty()), projects: Some(projects).filter(|list| !list.is_empty()) }
+        Self {
+            allow,
+            indexes: Some(indexes).filter(|list| !list.is_empty()),
+            projects: Some(projects).filter(|list| !list.is_empty()),
+        }
     }
 
     fn covers(&self, action: Action, index: &IndexPath, project: Option<&ProjectName>) -> bool {
@@ -294,7 +298,10 @@ mod tests {
         let index = &t.find("alice", "dev").unwrap().index;
         assert!(may(&Caller::ANONYMOUS, Action::Upload, index, None));
         assert!(!may(&Caller::ANONYMOUS, Action::RemoveProject, index, None));
-        assert!(may(&user("stranger"), Action::RemoveProject, index, None), "whoever signed in and may upload may remove, as in devpi");
+        assert!(
+            may(&user("stranger"), Action::RemoveProject, index, None),
+            "whoever signed in and may upload may remove, as in devpi"
+        );
     }
 
     #[test]

@@ -56,13 +56,13 @@ impl Bounds {
 
     /// Whether the token is valid at this moment, as far as its caveats go.
     pub fn is_valid_at(&self, now: Timestamp) -> bool {
-        let reached = |seconds: i64| now.0 >= seconds.saturating_mul(MICROSECONDS);
+        let reached = |seconds| now.seconds() >= seconds;
         self.not_before.is_none_or(reached) && !self.expires.is_some_and(reached)
     }
 
     /// From when on the token is refused.
     pub fn end(&self) -> Option<Timestamp> {
-        self.expires.map(|seconds| Timestamp(seconds.saturating_mul(MICROSECONDS)))
+        self.expires.map(Timestamp::from_seconds)
     }
 
     /// What the token may be used for.
@@ -138,9 +138,6 @@ impl Bounds {
     }
 }
 
-/// Microseconds in a second: times of the database in those of caveats.
-const MICROSECONDS: i64 = 1_000_000;
-
 /// What can be no project's name is no project, so leaving it out keeps the bound as narrow as it was meant.
 fn projects<'a>(names: impl Iterator<Item = &'a str>) -> impl Iterator<Item = ProjectName> {
     names.filter_map(|name| ProjectName::parse(name).ok())
@@ -152,4 +149,106 @@ fn narrow<T: Ord>(bound: &mut Bound<T>, items: impl Iterator<Item = T>) {
         None => items,
         Some(before) => before.into_iter().filter(|item| items.contains(item)).collect(),
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(caveats: &[&str]) -> Option<Bounds> {
+        Bounds::read(&caveats.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>())
+    }
+
+    fn scope(caveats: &[&str]) -> Scope {
+        read(caveats).unwrap().scope()
+    }
+
+    fn names(scope: &Scope) -> Option<Vec<&str>> {
+        scope.projects.as_ref().map(|list| list.iter().map(ProjectName::as_str).collect())
+    }
+
+    #[test]
+    fn no_caveat_leaves_all_that_a_token_may_have() {
+        let scope = scope(&["expires=never"]);
+        assert_eq!((scope.allow.len(), scope.indexes, scope.projects), (PERMISSIONS.len(), None, None));
+    }
+
+    #[test]
+    fn several_caveats_leave_what_all_of_them_leave() {
+        let scope = scope(&[
+            "allowed=pkg_read,upload,del_entry",
+            "allowed=del_entry, upload,user_modify",
+            "indexes=alice/dev,alice/prod",
+            "indexes= alice/prod",
+            "projects=App.One,two",
+            r#"[1, ["app-one", "three"]]"#,
+        ]);
+        assert_eq!(scope.allow, [Grant::Only(Action::Upload), Grant::Only(Action::RemoveFile)]);
+        assert_eq!(scope.indexes, Some(vec!["alice/prod".into()]));
+        assert_eq!(names(&scope), Some(vec!["app-one"]));
+    }
+
+    #[test]
+    fn what_has_nothing_in_common_leaves_nothing() {
+        let shut =
+            scope(&["allowed=upload", "allowed=toxresult_upload", "indexes=a/b", "indexes=c/d", "projects=x", r#"[1, ["y"]]"#]);
+        assert_eq!((shut.allow, shut.indexes, shut.projects), (vec![], Some(vec![]), Some(vec![])));
+        let none = scope(&["allowed=", "indexes=", "projects=-", r#"[1, []]"#]);
+        assert_eq!((none.allow, none.projects), (vec![], Some(vec![])));
+        assert_eq!(none.indexes, Some(vec![String::new()]), "which is no index");
+    }
+
+    #[test]
+    fn the_narrowest_span_counts() {
+        let at = Timestamp::from_seconds;
+        let bounds = read(&["expires=90", "not_before=10", "[0, 100, 20]", r#"{"nbf": 5, "exp": 80}"#, "expires=never"]).unwrap();
+        for (seconds, valid) in [(19, false), (20, true), (79, true), (80, false)] {
+            assert_eq!(bounds.is_valid_at(at(seconds)), valid, "{seconds}");
+        }
+        assert_eq!(bounds.end(), Some(at(80)));
+        assert_eq!(read(&["expires=never"]).unwrap().end(), None);
+        assert!(!read(&["expires=0"]).unwrap().is_valid_at(at(0)));
+        assert!(read(&[&format!("expires={}", i64::MAX)]).unwrap().is_valid_at(at(i64::MAX / 2)));
+    }
+
+    #[test]
+    fn the_objects_that_pypi_had_before() {
+        assert_eq!(names(&scope(&[r#"{"version": 1, "permissions": {"projects": ["Foo_Bar"]}}"#])), Some(vec!["foo-bar"]));
+        assert_eq!(scope(&[r#"{"version": 1, "permissions": "user"}"#]).projects, None);
+    }
+
+    #[test]
+    fn what_is_not_understood_refuses_the_token() {
+        for caveat in [
+            "",
+            "colour=blue",
+            "allowed",
+            "expires=",
+            "expires=soon",
+            "expires=1.5",
+            "not_before=",
+            "[]",
+            "[0]",
+            "[0, 1]",
+            "[0, 1, \"x\"]",
+            "[0, 1, 2, 3]",
+            "[1]",
+            "[1, \"x\"]",
+            "[1, [5]]",
+            "[2, [\"some-id\"]]",
+            "[3, \"some-user\"]",
+            "[true, []]",
+            "{}",
+            "{\"nbf\": 1}",
+            "{\"nbf\": 1, \"exp\": null}",
+            "{\"nbf\": 1, \"exp\": 2, \"and\": 3}",
+            "{\"version\": 2, \"permissions\": \"user\"}",
+            "{\"version\": 1, \"permissions\": \"root\"}",
+            "{\"version\": 1, \"permissions\": {}}",
+            "5",
+            "null",
+        ] {
+            assert_eq!(read(&["expires=never", caveat]), None, "{caveat}");
+        }
+    }
 }

@@ -62,9 +62,9 @@ impl Macaroon {
         let bytes = BASE64.decode(text).ok()?;
         let (&version, rest) = bytes.split_first()?;
         let mut reader = Reader { rest };
-        let identifier = reader.section().filter(|_| version == VERSION)??;
+        let identifier = reader.header().filter(|_| version == VERSION)?;
         let mut caveats = Vec::new();
-        while let Some(caveat) = reader.section()? {
+        while let Some(caveat) = reader.caveat()? {
             caveats.push(caveat);
         }
         let (field, signature) = reader.field()?;
@@ -105,19 +105,26 @@ struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    /// The identifier of the next section, a location before it aside; `Some(None)` at the section that ends the caveats. The
-    /// outer `None` is a text that is no macaroon of ours.
-    fn section(&mut self) -> Option<Option<String>> {
-        let (mut field, mut data) = self.field()?;
-        if field == END {
-            return Some(None);
+    /// The macaroon's identifier; where it is to be used may stand before it, and is not signed.
+    fn header(&mut self) -> Option<String> {
+        match self.field()? {
+            (LOCATION, _) => self.caveat()?,
+            first => self.identifier(first),
         }
-        if field == LOCATION {
-            (field, data) = self.field()?;
+    }
+
+    /// The next caveat; `Some(None)` at the end of all. The outer `None` is a text that is no macaroon of ours.
+    fn caveat(&mut self) -> Option<Option<String>> {
+        match self.field()? {
+            (END, _) => Some(None),
+            first => self.identifier(first).map(Some),
         }
-        let identifier = String::from_utf8(data.to_vec()).ok().filter(|_| field == IDENTIFIER)?;
-        // Anything more is the key of a third party's caveat.
-        self.field().filter(|(field, _)| *field == END).map(|_| Some(identifier))
+    }
+
+    /// The text of a section that begins with this field and has no other: more is the key of a third party's caveat.
+    fn identifier(&mut self, (field, data): (u64, &[u8])) -> Option<String> {
+        let alone = field == IDENTIFIER && self.field()?.0 == END;
+        String::from_utf8(data.to_vec()).ok().filter(|_| alone)
     }
 
     fn field(&mut self) -> Option<(u64, &'a [u8])> {
@@ -158,4 +165,80 @@ fn put_number(bytes: &mut Vec<u8>, mut number: u64) {
         number >>= 7;
     }
     bytes.push(number as u8);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KEY: &[u8] = b"0123456789abcdef0123456789abcdef";
+    /// Made with pymacaroons 0.13.
+    const PLAIN: &str = "AgEAAhFhbGljZS1jaS1BYkNkMjM0NQACF2FsbG93ZWQ9cGtnX3JlYWQsdXBsb2FkAAINZXhwaXJlcz1uZXZlcgAABiCnrdUFzQhr6BSr7gdRcFF3zA2s0toSDlyKBe52R50-fQ";
+    /// The same after pypitoken has narrowed it.
+    const NARROWED: &str = "AgEAAhFhbGljZS1jaS1BYkNkMjM0NQACF2FsbG93ZWQ9cGtnX3JlYWQsdXBsb2FkAAINZXhwaXJlcz1uZXZlcgACC1swLCA3MCwgMTBdAAIMWzEsIFsiYXBwIl1dAAAGILaPMDBqocbKfV_CVFOrNAGcYKsd3HVGwrenjG-flU1F";
+    /// With a location and a caveat longer than one byte can count.
+    const LONG: &str = "AgEFdGhlcmUCA2IteAACyAJwcm9qZWN0cz1wcm9qZWN0LTAscHJvamVjdC0xLHByb2plY3QtMixwcm9qZWN0LTMscHJvamVjdC00LHByb2plY3QtNSxwcm9qZWN0LTYscHJvamVjdC03LHByb2plY3QtOCxwcm9qZWN0LTkscHJvamVjdC0xMCxwcm9qZWN0LTExLHByb2plY3QtMTIscHJvamVjdC0xMyxwcm9qZWN0LTE0LHByb2plY3QtMTUscHJvamVjdC0xNixwcm9qZWN0LTE3LHByb2plY3QtMTgscHJvamVjdC0xOSxwcm9qZWN0LTIwLHByb2plY3QtMjEscHJvamVjdC0yMixwcm9qZWN0LTIzLHByb2plY3QtMjQscHJvamVjdC0yNSxwcm9qZWN0LTI2LHByb2plY3QtMjcscHJvamVjdC0yOCxwcm9qZWN0LTI5AAAGIEmOJ-sKPbJfiOKQFtORvG6x8d_RE9pWn66SjDjUsqTu";
+
+    #[test]
+    fn what_pymacaroons_makes_is_made_and_verified_here() {
+        let caveats = vec!["allowed=pkg_read,upload".to_owned(), "expires=never".to_owned()];
+        let made = Macaroon::new(KEY, "alice-ci-AbCd2345".into(), caveats);
+        assert_eq!(made.serialize(), PLAIN);
+        assert_eq!(Macaroon::parse(PLAIN), Some(made.clone()));
+        assert!(made.is_signed_with(KEY) && !made.is_signed_with(b"another"));
+        let long = Macaroon::parse(LONG).unwrap();
+        assert!(long.is_signed_with(&[b'k'; 16]) && long.caveats[0].len() > 300);
+    }
+
+    #[test]
+    fn caveats_are_added_without_the_key_but_not_taken_away() {
+        let narrowed = Macaroon::parse(NARROWED).unwrap();
+        assert_eq!(narrowed.caveats[2..], ["[0, 70, 10]", r#"[1, ["app"]]"#]);
+        assert!(narrowed.is_signed_with(KEY));
+        for n in 0..narrowed.caveats.len() {
+            let mut wider = narrowed.clone();
+            wider.caveats.remove(n);
+            assert!(!wider.is_signed_with(KEY), "without caveat {n}");
+        }
+        let other = Macaroon { identifier: "bob-ci-AbCd2345".into(), ..narrowed };
+        assert!(!other.is_signed_with(KEY));
+    }
+
+    #[test]
+    fn padding_may_be_there_or_not() {
+        let padded = format!("{PLAIN}{}", "=".repeat((4 - PLAIN.len() % 4) % 4));
+        assert_eq!(Macaroon::parse(&padded), Macaroon::parse(PLAIN));
+    }
+
+    #[test]
+    fn whatever_is_cut_or_changed_is_refused_and_never_panics() {
+        let bytes = BASE64.decode(PLAIN).unwrap();
+        let encode = |bytes: &[u8]| general_purpose::URL_SAFE_NO_PAD.encode(bytes);
+        for length in 0..bytes.len() {
+            assert_eq!(Macaroon::parse(&encode(&bytes[..length])), None, "{length}");
+        }
+        for n in 0..bytes.len() {
+            let mut changed = bytes.clone();
+            changed[n] ^= 0x81;
+            assert!(Macaroon::parse(&encode(&changed)).is_none_or(|token| !token.is_signed_with(KEY)), "{n}");
+        }
+        assert_eq!(Macaroon::parse(&encode(&[&bytes[..], b"x"].concat())), None);
+        let third_party = [&[2, 1, 0, 2, 1, b'i', 0, 2, 1, b'c', 4, 1, b'v', 0, 0, 6, 32][..], &[0; 32]].concat();
+        assert_eq!(Macaroon::parse(&encode(&third_party)), None);
+        for text in [
+            "",
+            "devpi",
+            "sesame, open",
+            "MDAwZWxvY2F0aW9uIAo",
+            &encode(&[2, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1]),
+        ] {
+            assert_eq!(Macaroon::parse(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn its_signature_is_not_shown() {
+        let shown = format!("{:?}", Macaroon::parse(PLAIN).unwrap());
+        assert!(shown.ends_with("signature: *** }"), "{shown}");
+    }
 }
