@@ -174,8 +174,8 @@ mod tests {
     use super::*;
 
     /// Made by devpi-server 6.20.3 (passlib) of `alice pw`.
-    pub const OF_DEVPI: &str =
-        "$argon2id$v=19$m=65536,t=3,p=4$lvL+PydkLEXo3bv3nlPKuQ$5ZzIpzKshO9CwzPncRanVwZ+xS2H0agWDAwoS1eY0nE";
+    const OF_DEVPI: &str =
+        "$argon2id$v=19$m=65536,t=3,p=4$FIJwjrFWitG6d47xHqPU2g$zCuPTU//H32qMw7C1TrBUYggQvBvqQXtfioEzUzC7po";
 
     /// A hash that does not parse would be refused at once, and its speed would tell that there is no such user.
     #[test]
