@@ -124,8 +124,8 @@ pub const CREDENTIALS_KEPT: u64 = 10_000;
 pub const CREDENTIALS_KEPT_FOR: Duration = Duration::from_secs(60);
 /// Bytes of a devpi token in Base64. A request's headers hold it encoded once more, and some hundred projects fit.
 pub const DEVPI_TOKEN_BYTES_MAX: usize = 16 * 1024;
-/// How long a devpi token lasts unless its request says otherwise: a leap year and some seconds to spare, as in devpi-tokens.
-pub const DEVPI_TOKEN_LENGTH: Duration = Duration::from_secs(366 * 24 * 3600 + 10);
+/// How long a devpi token lasts unless its request says otherwise: a leap year and ten seconds to spare, as in devpi-tokens.
+pub const DEVPI_TOKEN_LENGTH: Duration = Duration::from_secs(31_622_410);
 /// Lanes of a password hash that was made elsewhere.
 pub const FOREIGN_HASH_LANES_MAX: u32 = 16;
 /// KiB of memory for checking a password hash that was made elsewhere. devpi's take 64 MiB, and only one is checked at once.
