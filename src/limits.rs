@@ -30,6 +30,20 @@ pub const TAR_LINKS_MAX: usize = 10_000;
 /// Bytes of a zip archive's directory, held in memory while it is inspected: room for the most entries with long paths.
 pub const ZIP_DIRECTORY_BYTES_MAX: u64 = 64 << 20;
 
+// Documentation and test results
+
+/// Files and folders of a documentation archive. The largest API references have some ten thousand.
+pub const DOCS_ENTRIES_MAX: usize = 50_000;
+/// Bytes that one file of a documentation archive is counted as in memory, beside its path.
+pub const DOCS_ENTRY_BYTES: usize = 96;
+/// Bytes of directories of documentation archives that are kept in memory, so that a page's fifty pictures and scripts are
+/// found without reading the directory fifty times.
+pub const DOCS_KEPT_BYTES: u64 = 32 << 20;
+/// How long a browser may show a page of documentation without asking again: documentation can be replaced. devpi's minute.
+pub const DOCS_MAX_AGE: Duration = Duration::from_secs(60);
+/// Bytes of one test result. The output of a large test suite is some MiB.
+pub const RESULT_BYTES_MAX: u64 = 16 << 20;
+
 // Blobs and the spool
 
 /// Bytes read from a blob at once. Measured: 256 KiB costs a fifth of the processor time of 8 KiB, more gains nothing.
@@ -164,6 +178,10 @@ pub const UPSTREAM_METADATA_WAIT: Duration = Duration::from_secs(30);
 pub const UPSTREAM_PAGE_BYTES_MAX: usize = 64 * MIB;
 /// How long a project page may take from the question to its last byte.
 pub const UPSTREAM_PAGE_WAIT: Duration = Duration::from_secs(30);
+/// How long another server may take to receive and answer an upload: a file of a GiB over a slow line, and its checks.
+pub const UPSTREAM_POST_WAIT: Duration = Duration::from_secs(1800);
+/// Bytes of another server's answer to an upload that are passed on: it says why in the first lines, if at all.
+pub const UPSTREAM_REFUSAL_BYTES_MAX: usize = 16 * 1024;
 /// Bytes of a wheel read by range requests before giving up. The archive directory of a wheel with 10,000 members is about 1 MiB.
 pub const UPSTREAM_RANGE_BYTES_MAX: u64 = 4 * MIB as u64;
 /// Range requests for one wheel. A well-made wheel needs one, two or three.

@@ -174,8 +174,7 @@ mod tests {
     use super::*;
 
     /// Made by devpi-server 6.20.3 (passlib) of `alice pw`.
-    const OF_DEVPI: &str =
-        "$argon2id$v=19$m=65536,t=3,p=4$FIJwjrFWitG6d47xHqPU2g$zCuPTU//H32qMw7C1TrBUYggQvBvqQXtfioEzUzC7po";
+    const OF_DEVPI: &str = "$argon2id$v=19$m=65536,t=3,p=4$FIJwjrFWitG6d47xHqPU2g$zCuPTU//H32qMw7C1TrBUYggQvBvqQXtfioEzUzC7po";
 
     /// A hash that does not parse would be refused at once, and its speed would tell that there is no such user.
     #[test]

@@ -6,6 +6,7 @@
 pub mod api;
 pub mod indexes;
 pub mod projects;
+pub mod push;
 #[cfg(test)]
 pub(super) mod testing;
 #[cfg(test)]

@@ -162,7 +162,7 @@ both! {
         assert_eq!(api.body, json!({"type": "apiconfig", "result": {
             "login": "http://index.example/+login",
             "authstatus": ["ok", "alice", []],
-            "features": ["server-keyvalue-parsing"],
+            "features": ["push-no-docs", "push-only-docs", "push-register-project", "server-keyvalue-parsing"],
             "index": "http://index.example/alice/dev",
             "simpleindex": "http://index.example/alice/dev/+simple/",
             "pypisubmit": "http://index.example/alice/dev/",
