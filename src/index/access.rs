@@ -147,6 +147,12 @@ impl Caller {
         }
     }
 
+    /// One of the projects that the caller's token is for, if it is for some only. What may be done with one of them shows what
+    /// may be done with the index, before it is known which project a request is about.
+    pub fn one_project(&self) -> Option<&ProjectName> {
+        self.token.as_ref()?.scope.projects.as_ref()?.first()
+    }
+
     /// Whether this caller may make, change or remove this user: root and the user, never by a token.
     pub fn may_manage_user(&self, name: &str) -> bool {
         self.token.is_none() && self.user.as_ref().is_some_and(|user| user.admin || user.name.as_str() == name)
@@ -175,10 +181,7 @@ pub fn within(caller: &Caller, action: Action, index: &IndexPath, project: Optio
 /// Whether the caller may upload some project to the index: what can be told before the form is read. Which project it is
 /// says only the form, and then [`may`] decides.
 pub fn may_upload_something(caller: &Caller, index: &Index) -> bool {
-    match caller.token.as_ref().and_then(|token| token.scope.projects.as_ref()) {
-        Some(projects) => projects.first().is_some_and(|project| may(caller, Action::Upload, index, Some(project))),
-        None => may(caller, Action::Upload, index, None),
-    }
+    may(caller, Action::Upload, index, caller.one_project())
 }
 
 fn granted(user: Option<&User>, action: Action, index: &Index) -> bool {

@@ -121,7 +121,7 @@ pub async fn authenticate(core: &Core, credentials: &Credentials) -> Result<Arc<
 fn tell(credentials: &Credentials, error: &Error) {
     if matches!(error, Error::Unauthorized(_)) {
         let name = credentials.user.as_deref().and_then(|name| UserName::parse(name).ok());
-        let user = name.as_ref().map(UserName::as_str).filter(|name| !name.starts_with(TOKEN_PREFIX));
+        let user = name.as_ref().map(UserName::as_str).filter(|name| !is_token(name));
         tracing::info!(user, "sign-in refused");
     }
 }

@@ -193,8 +193,14 @@ both! {
         shop.get(PRIVATE).auth("alice", &uploader).await.is(404);
         shop.get(PRIVATE).auth("alice", &reader).await.is(404);
         shop.get(PRIVATE).auth("alice", &everything).await.is(200);
-        let last = shop.journal().await.pop().unwrap();
-        assert_eq!(last.actor, format!("token:alice/devpi-{}", id(&everything)));
+        let by_token = format!("token:alice/devpi-{}", id(&everything));
+        assert!(shop.journal().await.iter().any(|entry| entry.action == "file-add" && entry.actor == by_token));
+        // What devpi's client asks first: a token for some projects learns where to upload them, and no more.
+        let for_app = token(&shop, json!({"projects": ["app"]})).await;
+        let api = shop.get("/alice/dev/+api").auth("alice", &for_app).await.is(200).json();
+        assert!(api["result"]["pypisubmit"].is_string());
+        shop.get("/alice/dev").accept("application/json").auth("alice", &for_app).await.is(404);
+        shop.get("/alice/dev/+api").auth("alice", &reader).await.is(404);
     }
 
     /// devpi has a permission each for files, versions and projects; who may remove one may not remove the others.

@@ -14,7 +14,7 @@ from .report import Failure
 TOOLS: dict[str, list[str]] = {
     "backends": ["build", "setuptools", "wheel", "hatchling", "flit_core", "poetry-core", "pdm-backend", "maturin"],
     "build": ["build"],
-    "devpi-client": ["devpi-client"],
+    "devpi-client": ["devpi-client", "devpi-tokens[client]", "pypitoken"],
     "flit": ["flit"],
     "hatch": ["hatch"],
     "maturin": ["maturin"],
