@@ -136,6 +136,16 @@ pub const PAGE_TAG_BYTES_MAX: usize = 32 << 10;
 pub const CREDENTIALS_KEPT: u64 = 10_000;
 /// How long a good password or token is remembered; a change of any account ends it at once.
 pub const CREDENTIALS_KEPT_FOR: Duration = Duration::from_secs(60);
+/// Bytes of a devpi token in Base64. A request's headers hold it encoded once more, and some hundred projects fit.
+pub const DEVPI_TOKEN_BYTES_MAX: usize = 16 * 1024;
+/// How long a devpi token lasts unless its request says otherwise: a leap year and ten seconds to spare, as in devpi-tokens.
+pub const DEVPI_TOKEN_LENGTH: Duration = Duration::from_secs(31_622_410);
+/// Lanes of a password hash that was made elsewhere.
+pub const FOREIGN_HASH_LANES_MAX: u32 = 16;
+/// KiB of memory for checking a password hash that was made elsewhere. devpi's take 64 MiB, and only one is checked at once.
+pub const FOREIGN_HASH_MEMORY_KIB_MAX: u32 = 128 * 1024;
+/// Passes of a password hash that was made elsewhere; devpi's have three.
+pub const FOREIGN_HASH_PASSES_MAX: u32 = 8;
 /// Bytes of a password. Hashing more would only let strangers keep the processor busy.
 pub const PASSWORD_BYTES_MAX: usize = 4096;
 /// Passwords checked at once: each takes 19 MiB and a core for some 20 ms.

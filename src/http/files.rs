@@ -231,7 +231,7 @@ async fn delete(site: &Arc<Site>, call: &Call<'_>, user: &str, index: &str, fold
     let place = super::sight(site, call, super::At::Index(user, index), None)?.place;
     let path = format!("{user}/{index}/{folder}/{filename}");
     let found = match download::find(&site.core, call.caller, user, index, folder, filename).await {
-        Err(Error::Gone(_)) if access::may(call.caller, Action::Remove, &place.index, None) => {
+        Err(Error::Gone(_)) if access::may(call.caller, Action::RemoveFile, &place.index, None) => {
             return Err(Error::Gone(format!("file '{path}' existed, deleted in later serial")));
         }
         Err(Error::NotFound(_)) => return Err(Error::NotFound(format!("package '{path}' doesn't exist"))),

@@ -31,8 +31,11 @@ impl Form {
 
 /// Reads a form whose file may have up to `max_file_size` bytes.
 pub async fn read(blobs: &Blobs, headers: &HeaderMap, body: Body, max_file_size: u64) -> Result<Form> {
-    let boundary = boundary(headers)?;
     let mut stream = body.into_data_stream().boxed();
+    if content_type(headers).starts_with("application/x-www-form-urlencoded") {
+        return urlencoded_form(stream).await;
+    }
+    let boundary = boundary(headers)?;
     let first = first_bytes(&mut stream, boundary.len() + 4).await?;
     if has_bare_line_feeds(&first, &boundary) {
         return line_feed_form(first, stream, &boundary).await;
@@ -65,8 +68,12 @@ pub async fn read(blobs: &Blobs, headers: &HeaderMap, body: Body, max_file_size:
     Ok(form)
 }
 
+fn content_type(headers: &HeaderMap) -> &str {
+    headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default()
+}
+
 fn boundary(headers: &HeaderMap) -> Result<String> {
-    let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let content_type = content_type(headers);
     // distutils adds a charset behind the boundary, which is not part of it; multer stops at the semicolon.
     multer::parse_boundary(content_type).map_err(|_| Error::BadRequest("an upload is a multipart/form-data form".into()))
 }
@@ -90,8 +97,16 @@ fn has_bare_line_feeds(first: &[u8], boundary: &str) -> bool {
     after.is_some_and(|rest| rest.starts_with(b"\n"))
 }
 
-/// Reads a form of text fields with bare line feeds, in memory.
-async fn line_feed_form(first: Bytes, mut rest: Data, boundary: &str) -> Result<Form> {
+/// Reads a form without a file as it is sent where no file is expected: devpi-server registers a release so before it pushes it.
+async fn urlencoded_form(stream: Data) -> Result<Form> {
+    let bytes = all_bytes(Bytes::new(), stream).await?;
+    let fields = form_urlencoded::parse(&bytes).take(limits::FORM_FIELDS_MAX);
+    let clean = |text: std::borrow::Cow<'_, str>| text.replace('\0', "\u{fffd}");
+    Ok(Form { fields: fields.map(|(name, value)| (name.into_owned(), clean(value))).collect(), content: None })
+}
+
+/// The whole body of a form of text fields.
+async fn all_bytes(first: Bytes, mut rest: Data) -> Result<BytesMut> {
     let mut bytes = BytesMut::from(first.as_ref());
     while let Some(chunk) = rest.try_next().await.map_err(|error| broken(&error))? {
         if (bytes.len() + chunk.len()) as u64 > limits::FORM_TEXT_BYTES_MAX {
@@ -99,6 +114,12 @@ async fn line_feed_form(first: Bytes, mut rest: Data, boundary: &str) -> Result<
         }
         bytes.extend_from_slice(&chunk);
     }
+    Ok(bytes)
+}
+
+/// Reads a form of text fields with bare line feeds, in memory.
+async fn line_feed_form(first: Bytes, rest: Data, boundary: &str) -> Result<Form> {
+    let bytes = all_bytes(first, rest).await?;
     let whole = String::from_utf8_lossy(&bytes);
     let delimiter = format!("--{boundary}");
     let mut form = Form::default();

@@ -190,6 +190,9 @@ async fn dispatch(site: &Arc<Site>, call: &Call<'_>, route: Route<'_>, body: Bod
         Route::Api(user, index) if call.reads() => devpi::api::api(site, call, user, index).await,
         Route::Login if call.method == Method::POST => devpi::api::login(site, body).await,
         Route::Status if call.reads() => devpi::status::status(site, call).await,
+        Route::TokenCreate(user) => devpi::tokens::create(site, call, user, body).await,
+        Route::Tokens(user) => devpi::tokens::list(site, call, user).await,
+        Route::Token(user, id) => devpi::tokens::remove(site, call, user, id).await,
         Route::User(user) => devpi::users::user(site, call, user, body).await,
         Route::Index(user, index) if call.reads() && call.installs() => simple::list(site, call, At::Index(user, index)).await,
         Route::Project(user, index, project) if call.reads() && call.installs() => {

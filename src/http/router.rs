@@ -74,6 +74,12 @@ pub enum Route<'a> {
     Status,
     /// `/{user}`
     User(&'a str),
+    /// `/{user}/+token-create` (devpi-tokens)
+    TokenCreate(&'a str),
+    /// `/{user}/+tokens`
+    Tokens(&'a str),
+    /// `/{user}/+tokens/{id}`
+    Token(&'a str, &'a str),
     /// `/{user}/{index}`
     Index(&'a str, &'a str),
     /// `/{user}/{index}/{project}`
@@ -122,6 +128,9 @@ pub fn route<'a>(segments: &'a [&'a str]) -> Route<'a> {
         [first, ..] if first.starts_with('+') => Route::Nothing,
         [project, "json"] => Route::ProjectJson(At::Default, project, None),
         [user] => Route::User(user),
+        [user, "+token-create"] => Route::TokenCreate(user),
+        [user, "+tokens"] => Route::Tokens(user),
+        [user, "+tokens", id] => Route::Token(user, id),
         [_, second, ..] if second.starts_with('+') => Route::Nothing,
 
         [user, index] => Route::Index(user, index),
@@ -180,6 +189,9 @@ mod tests {
             "/metrics",
             "/root",
             "/root/+api",
+            "/root/+token-create",
+            "/root/+tokens",
+            "/root/%2Btokens/AbCd2345",
             "/root/main",
             "/root/main/+api",
             "/root/main/+simple/",
@@ -221,6 +233,9 @@ mod tests {
         /metrics -> Nothing
         /root -> User("root")
         /root/+api -> Api(Some("root"), None)
+        /root/+token-create -> TokenCreate("root")
+        /root/+tokens -> Tokens("root")
+        /root/%2Btokens/AbCd2345 -> Token("root", "AbCd2345")
         /root/main -> Index("root", "main")
         /root/main/+api -> Api(Some("root"), Some("main"))
         /root/main/+simple/ -> SimpleList(Index("root", "main"))

@@ -113,7 +113,9 @@ both! {
         assert_eq!(server.get(&link("bob/secret"), "bob:bob").await.status, 200);
         let file = PageFile { hashes: vec![("sha256".into(), hex.clone())], ..PageFile::bare(filename, "http://127.0.0.1:9/f.whl") };
         server.mirrored("alice", "mirror", vec![file]).await;
-        assert_eq!(server.get(&link("alice/mirror"), "alice:alice").await.status, 502, "nothing but upstream gives it");
+        let mut bytes = server.request("GET", &link("alice/mirror"), "alice:alice");
+        bytes.headers_mut().unwrap().insert("accept", "*/*".parse().unwrap());
+        assert_eq!(server.send(bytes, Vec::new()).await.status, 502, "nothing but upstream gives it");
         assert_eq!(server.get(&format!("{}.metadata", link("alice/mirror")), "alice:alice").await.status, 502);
     }
 

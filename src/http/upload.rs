@@ -60,7 +60,7 @@ fn index(site: &Site, call: &Call<'_>, at: At<'_>) -> Result<Arc<Index>> {
     if index.kind == Kind::Stage && access::may_upload_something(call.caller, index) {
         return Ok(index.clone());
     }
-    access::see(place, call.caller, None).ok_or_else(hidden)?;
+    access::see(place, call.caller, call.caller.one_project()).ok_or_else(hidden)?;
     match index.kind {
         Kind::Mirror => Err(Error::NotFound("cannot submit to mirror index".into())),
         Kind::Stage if call.caller.is_anonymous() => Err(Error::Unauthorized("Sign in to upload to this index")),

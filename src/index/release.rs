@@ -40,7 +40,7 @@ pub async fn remove(
     target: Target,
     force: bool,
 ) -> Result<()> {
-    let work = Work::allowed(core, caller, Wanted::Remove, index, project)?;
+    let work = Work::allowed(core, caller, index, project, &target)?;
     if !index.settings.volatile && !force {
         return Err(Error::Forbidden(match &target {
             Target::Project => format!("project '{project}' is on non-volatile index {}", index.path),
@@ -85,7 +85,7 @@ pub async fn yank(
     target: Target,
     reason: Option<String>,
 ) -> Result<()> {
-    let work = Work::allowed(core, caller, Wanted::Remove, index, project)?;
+    let work = Work::allowed(core, caller, index, project, &target)?;
     follow::change(core, async move {
         let (mut c, known, now) = work.begin_in_use().await?;
         let chosen = work.choose(&mut c, &known, &target).await?;
@@ -104,7 +104,7 @@ pub async fn yank(
 
 /// Lets go of a name that has nothing any more: mirrors may answer for it again.
 pub async fn release_name(core: &Arc<Core>, caller: &Caller, index: &Arc<Index>, project: &ProjectName) -> Result<()> {
-    let work = Work::allowed(core, caller, Wanted::Remove, index, project)?;
+    let work = Work::allowed(core, caller, index, project, &Target::Project)?;
     follow::change(core, async move {
         let (mut c, known, now) = work.begin().await?;
         let missing = || Error::NotFound(format!("no reserved name '{}' on {}", work.project, work.index.path));
@@ -126,8 +126,13 @@ struct Work {
 }
 
 impl Work {
-    fn allowed(core: &Arc<Core>, caller: &Caller, wanted: Wanted, index: &Arc<Index>, project: &ProjectName) -> Result<Self> {
+    fn allowed(core: &Arc<Core>, caller: &Caller, index: &Arc<Index>, project: &ProjectName, target: &Target) -> Result<Self> {
         let may = |wanted| access::may(caller, wanted, index, Some(project));
+        let wanted = match target {
+            Target::Project => Wanted::RemoveProject,
+            Target::Release(_) => Wanted::RemoveRelease,
+            Target::File(_) | Target::Attachment(_) => Wanted::RemoveFile,
+        };
         match may(wanted) {
             true => {
                 let (core, index, project) = (core.clone(), index.clone(), project.clone());

@@ -621,7 +621,8 @@ mod tests {
             ("bases=nonsense", "invalid base index spec: 'nonsense'"),
             ("foo=bar", "indexconfig got unexpected keyword arguments: foo=bar"),
             ("bases-=", "Default values can't be removed."),
-            ("title-=", "The 'title' setting is not set"),
+            ("titel-=", "The 'titel' setting is not set"),
+            ("volatile=", "Unknown boolean value ''."),
             (
                 "mirror_url=http://index.example/",
                 "indexconfig got unexpected keyword arguments: mirror_url=http://index.example/",

@@ -5,7 +5,7 @@ use super::access::Caller;
 use super::core::Core;
 use super::credentials::{self, Credentials};
 use super::settings::{Edit, Kind, UploadChecks, allow_private, apply, defaults};
-use super::{account, admin, follow};
+use super::{account, admin, follow, passwords};
 use crate::clock::Timestamp;
 use crate::db::journal::{Action, Change};
 use crate::db::settings::Setting;
@@ -47,7 +47,7 @@ pub async fn first_start(
     upstream: Option<&Origin>,
     default: Option<IndexPath>,
 ) -> Result<bool> {
-    let hash = credentials::hash_password(core, password).await?;
+    let hash = passwords::hash(core, password).await?;
     let (task, upstream) = (core.clone(), upstream.cloned());
     follow::change(core, async move {
         let now = task.clock.now();
@@ -140,7 +140,7 @@ pub async fn set_upstream(core: &Arc<Core>, upstream: Option<&Origin>) -> Result
     if stored.as_ref() == upstream {
         return Ok(());
     }
-    let address = upstream.map(Origin::with_credentials).unwrap_or_default();
+    let address = upstream.map(Origin::with_credentials);
     admin::modify(core, &Caller::system(), &root_pypi()?, vec![set("mirror_url", address)], false).await.map(drop)
 }
 

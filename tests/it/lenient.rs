@@ -124,6 +124,12 @@ both! {
         assert_eq!((&data["name"], &data["summary"], &data["author"]), (&json!("Old.Thing"), &json!("known"), &json!("somebody")));
         assert!(data.get("+links").is_none(), "{data}");
         assert_eq!(shop.page("alice/dev", "old-thing").await.is(200).links().len(), 0);
+        // devpi-server sends it without parts, before it pushes the files.
+        let sent = "%3Aaction=submit&name=Old.Thing&version=1.1&summary=sent+otherwise&classifiers=A&classifiers=B";
+        let plain = shop.post("/alice/dev/").header("content-type", "application/x-www-form-urlencoded").body(sent);
+        plain.by("alice").await.is(200);
+        let data = version(&shop, "/alice/dev/old-thing/1.1").await;
+        assert_eq!((&data["summary"], &data["classifiers"]), (&json!("sent otherwise"), &json!(["A", "B"])));
         // The file's form says less, and what it does not say is kept.
         shop.send("/alice/dev/", &form("Old.Thing", "1.0", "Old.Thing-1.0.zip", b"x")).by("alice").await.is(200);
         let data = version(&shop, "/alice/dev/old-thing/1.0").await;

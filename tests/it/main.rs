@@ -10,6 +10,7 @@ mod support;
 
 mod access;
 mod auth;
+mod devpi_tokens;
 mod docs;
 mod files;
 mod hang_ups;

@@ -14,7 +14,7 @@ from .report import Failure
 TOOLS: dict[str, list[str]] = {
     "backends": ["build", "setuptools", "wheel", "hatchling", "flit_core", "poetry-core", "pdm-backend", "maturin"],
     "build": ["build"],
-    "devpi-client": ["devpi-client", "devpi-tokens[client]", "flit_core", "tox"],
+    "devpi-client": ["devpi-client", "devpi-tokens[client]", "flit_core", "pypitoken", "tox"],
     "devpi-server-6": ["devpi-server==6.20.3", "devpi-tokens", "setuptools==81.0.0"],
     "devpi-server-7": ["devpi-server==7.0.0b4", "setuptools==81.0.0"],
     "flit": ["flit"],

@@ -30,7 +30,7 @@ pub async fn api(site: &Site, call: &Call<'_>, user: Option<&str>, index: Option
         "features": FEATURES,
     });
     if let (Some(user), Some(index)) = (user, index) {
-        let index = sight(site, call, At::Index(user, index), None)?.place.index;
+        let index = sight(site, call, At::Index(user, index), call.caller.one_project())?.place.index;
         let here = format!("{root}/{}", urls::encode_index(&index.path));
         result["simpleindex"] = json!(format!("{here}/+simple/"));
         // A mirror has no `pypisubmit`: then the client does not even try to upload.
