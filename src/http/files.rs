@@ -16,6 +16,7 @@ use crate::index::fetch::Fetching;
 use crate::index::mirror_metadata;
 use crate::index::release::{self, Target};
 use crate::index::settings::Kind;
+use crate::index::tree::Index;
 use crate::pypi::{Sha256, filename_guess};
 use axum::body::Body;
 use axum::http::header::{
@@ -229,16 +230,25 @@ fn elsewhere(url: &str) -> Result<Reply> {
 /// Deletes a file of this very index; `?force` also where files are kept for good.
 async fn delete(site: &Arc<Site>, call: &Call<'_>, user: &str, index: &str, folder: &str, filename: &str) -> Result<Reply> {
     let place = super::sight(site, call, super::At::Index(user, index), None)?.place;
+    let force = call.query_value("force").is_some();
     let path = format!("{user}/{index}/{folder}/{filename}");
     let found = match download::find(&site.core, call.caller, user, index, folder, filename).await {
-        Err(Error::Gone(_)) if access::may(call.caller, Action::RemoveFile, &place.index, None) => {
-            return Err(Error::Gone(format!("file '{path}' existed, deleted in later serial")));
-        }
+        Err(Error::Gone(_)) => return Err(gone(call, &place.index, &path, force)),
         Err(Error::NotFound(_)) => return Err(Error::NotFound(format!("package '{path}' doesn't exist"))),
         found => found?,
     };
     let stage = release::stage_of(&found, &place.index)?;
-    let force = call.query_value("force").is_some();
     release::remove(&site.core, call.caller, &stage, &found.project, Target::File(filename.into()), force).await?;
     Ok(reply::message(StatusCode::OK, &format!("package '{path}' deleted")))
+}
+
+/// What is said of a file that was deleted before: as devpi has it, after whether it could be deleted at all.
+fn gone(call: &Call<'_>, index: &Index, path: &str, force: bool) -> Error {
+    if !access::may(call.caller, Action::RemoveFile, index, None) {
+        return Error::Forbidden(format!("no permission to change what {} holds", index.path));
+    }
+    if !index.settings.volatile && !force {
+        return Error::Forbidden("cannot delete version on non-volatile index".into());
+    }
+    Error::Gone(format!("file '{path}' existed, deleted in later serial"))
 }

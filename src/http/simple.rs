@@ -155,15 +155,18 @@ pub async fn list(site: &Site, call: &Call<'_>, at: At<'_>) -> Result<Reply> {
     let sight = super::sight(site, call, at, None)?;
     let form = form(call)?;
     let json = form == accept::Form::Json;
-    if !json && !call.slash {
+    if !json && !call.slash && !call.is_installer() {
         return Ok(with_slash(call));
     }
+    // Where the address lacks its slash, links are relative to the folder above.
+    let last = call.path.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
+    let below = if call.slash { String::new() } else { format!("{last}/") };
     let serial = site.core.changes.seen();
     let names = projects::names(&site.core, &sight).await?;
     let title = sight.place.index.path.to_string();
     let body = tokio::task::spawn_blocking(move || match json {
         true => page_json::render_list(names.iter().map(|(name, serial)| (name.as_str(), serial.0)), serial.0),
-        false => page_html::render_list(&title, names.keys().map(ProjectName::as_str)).into_bytes(),
+        false => page_html::render_list(&title, &below, names.keys().map(ProjectName::as_str)).into_bytes(),
     });
     let page = Arc::new(Page::once(body.await?.into(), serial));
     let cache = CachePolicy::Page { max_age: sight.place.index.settings.page_max_age, public: sight.place.all_public };

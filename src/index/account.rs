@@ -111,6 +111,8 @@ pub async fn modify_user(core: &Arc<Core>, caller: &Caller, name: &str, patch: U
     // With restricted modification users keep the right to their own password.
     let allowed = may_modify_user(core, caller, name) || only_password && caller.may_manage_user(name);
     if !allowed {
+        // As in devpi, whose list of users anybody may read.
+        find_user(core, name).await?;
         let what = if only_password { "change password for" } else { "modify" };
         return Err(Error::Forbidden(format!("no permission to {what} user {name}")));
     }

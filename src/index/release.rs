@@ -138,7 +138,6 @@ impl Work {
                 let (core, index, project) = (core.clone(), index.clone(), project.clone());
                 Ok(Self { core, index, project, actor: caller.actor() })
             }
-            false if caller.is_anonymous() => Err(Error::Unauthorized("Sign in to change what this index holds")),
             false if !may(Wanted::Read) => Err(access::hidden(&core.tree.load(), caller, &index.path)),
             false => Err(Error::Forbidden(format!("no permission to change project '{project}' on {}", index.path))),
         }

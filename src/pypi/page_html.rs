@@ -32,13 +32,15 @@ pub fn render(page: &ProjectPage) -> String {
     out
 }
 
-/// Writes the list of an index's projects. `names` are normalized; each link is relative to the list's own address.
-pub fn render_list<'a>(title: &str, names: impl Iterator<Item = &'a str>) -> String {
+/// Writes the list of an index's projects. `names` are normalized; `below` stands before each name in the links, which are
+/// relative to the list's own address.
+pub fn render_list<'a>(title: &str, below: &str, names: impl Iterator<Item = &'a str>) -> String {
     let mut out = String::with_capacity(FRAME_BYTES);
     begin(&mut out);
     heading(&mut out, title);
     for name in names {
         out.push_str("<a href=\"");
+        escape(&mut out, below);
         escape(&mut out, name);
         out.push_str("/\">");
         escape(&mut out, name);
@@ -181,7 +183,7 @@ mod tests {
 
     #[test]
     fn a_list_links_below_itself() {
-        insta::assert_snapshot!(render_list("a & b", ["foo", "bar-baz"].into_iter()), @r#"
+        insta::assert_snapshot!(render_list("a & b", "", ["foo", "bar-baz"].into_iter()), @r#"
 <!DOCTYPE html>
 <html>
 <head>

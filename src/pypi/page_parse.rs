@@ -373,7 +373,7 @@ mod tests {
     #[test]
     fn our_own_lists_are_read_back() {
         let names: Vec<ProjectName> = ["bar", "foo"].map(|name| ProjectName::parse(name).unwrap()).into();
-        let html = page_html::render_list("all", names.iter().map(ProjectName::as_str));
+        let html = page_html::render_list("all", "", names.iter().map(ProjectName::as_str));
         assert_eq!(parse_list(HTML, html.as_bytes()).unwrap(), names);
         let json = page_json::render_list(names.iter().map(|name| (name.as_str(), 1)), 1);
         assert_eq!(parse_list(JSON, &json).unwrap(), names);

@@ -286,7 +286,7 @@ both! {
         shop.publish("alice/dev", "app", "1.0").await;
         attach(&shop, "alice/dev", "app", "1.0", &zip).await.is(200);
         let path = zip_path("alice/dev", "app-1.0.doc.zip", &zip);
-        shop.delete(&path).await.is(401);
+        shop.delete(&path).await.is(403);
         let kept = shop.delete(&path).by("alice").await.is(403);
         assert_eq!(kept.reason.as_deref(), Some("cannot delete version on non-volatile index"));
         shop.delete(&zip_path("alice/above", "app-1.0.doc.zip", &zip)).by("alice").await.is(404);

@@ -28,7 +28,7 @@ both! {
         shop.stage("bob/above", &["bases=alice/dev"]).await;
         let dist = shop.publish("alice/dev", "app", "1.0").await;
         let (before, path) = (shop.stored().await, dist.path("alice/dev"));
-        shop.delete(&path).await.is(401);
+        shop.delete(&path).await.is(403);
         shop.delete(&path).by("bob").await.is(403);
         shop.delete(&path).by("alice").await.is(403);
         shop.delete(&dist.path("bob/above")).by("bob").await.is(404);

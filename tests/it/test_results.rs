@@ -125,7 +125,7 @@ both! {
             report(&shop, &dist, "alice/dev").await.is(200);
         }
         let first = format!("{}.toxresult-20260301120000-0", dist.path("alice/dev"));
-        shop.delete(&first).await.is(401);
+        shop.delete(&first).await.is(403);
         shop.delete(&first).by("alice").await.is(403);
         shop.delete(&format!("{first}?force")).by("alice").await.is(200);
         shop.get(&first).await.is(404);

@@ -13,6 +13,7 @@ pub async fn status(site: &Site, call: &Call<'_>) -> Result<Reply> {
     let last = db::journal::newest(&mut site.core.db.read().await?).await?;
     let (serial, at) = last.map_or((db::Serial::NONE, 0.0), |(serial, at)| (serial, at.0 as f64 / 1e6));
     let seen = site.core.changes.seen();
+    let here = url::Url::parse(&outside::base(site, call)).ok();
     let uuid = site.uuid.to_str().unwrap_or_default();
     let status = json!({
         "uuid": uuid,
@@ -21,7 +22,11 @@ pub async fn status(site: &Site, call: &Call<'_>) -> Result<Reply> {
         "role": "MASTER",
         "server-code": "cheeseshop",
         "versioninfo": {"cheeseshop": env!("CARGO_PKG_VERSION"), "devpi-server": COMPATIBLE_WITH},
-        "outside-url": outside::base(site, call),
+        "outside-url": site.outside_url.as_ref().map(url::Url::as_str),
+        "host": here.as_ref().and_then(|url| url.host_str()).unwrap_or_default(),
+        "port": here.as_ref().and_then(url::Url::port_or_known_default).unwrap_or_default(),
+        // Where the data lie is nobody's business.
+        "serverdir": "",
         "serial": serial,
         "last-commit-timestamp": at,
         // What devpi's plugins follow is here the journal itself.
