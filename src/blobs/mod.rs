@@ -4,6 +4,8 @@
 //! at any moment leaves at most a blob that no row names (`gc` removes it) or a spool file (the next start sweeps it).
 //! Nothing here knows names, indexes or the database, and nobody outside this folder knows where a blob lies.
 
+mod adopt;
+mod hashes;
 mod local;
 mod read;
 mod spool;
@@ -18,6 +20,7 @@ use crate::pypi::{Sha256, Timestamp};
 use local::Folder;
 use spool_folder::SpoolFolder;
 
+pub use adopt::{Adopt, AdoptError, measure};
 pub use read::blob_stream;
 pub use spool::{Digests, Spool, SpoolError, Spooled};
 
@@ -83,6 +86,13 @@ impl Blobs {
         let spools = self.spools.clone();
         let file = blocking(move || spools.new_file()).await?;
         Ok(Spool::new(file, limit_bytes, which))
+    }
+
+    /// Takes over a file of this machine, with all digests; commit it to make it a blob. The file itself stays where it is.
+    pub async fn adopt(&self, path: &Path, how: Adopt) -> Result<Spooled, AdoptError> {
+        let (spools, path) = (self.spools.clone(), path.to_owned());
+        let work = tokio::task::spawn_blocking(move || adopt::adopt(&spools, &path, how));
+        work.await.unwrap_or_else(|failed| Err(AdoptError::Store(io::Error::other(failed))))
     }
 
     /// Makes `spooled` a blob. When this returns, the blob survives a power cut.

@@ -65,6 +65,35 @@ pub async fn add(
     .fetch_optional(c).await)
 }
 
+/// A user who moves in from another server.
+#[derive(Debug)]
+pub struct Moved<'a> {
+    /// Sign-in name.
+    pub name: &'a UserName,
+    /// Free texts.
+    pub profile: &'a Profile,
+    /// Argon2 as a PHC string; `None`: no password opens the account.
+    pub password_hash: Option<&'a str>,
+    /// May do everything.
+    pub admin: bool,
+    /// When the other server made it.
+    pub created: Timestamp,
+    /// When it was last changed there.
+    pub modified: Option<Timestamp>,
+}
+
+/// Adds a user with the dates that another server gives; `None` if the name is taken.
+pub async fn add_moved(c: &mut Conn, user: &Moved<'_>) -> Result<Option<UserId>> {
+    on!(c, c => query_scalar(sql!(
+        "INSERT INTO users (name, email, title, description, custom_data, password_hash, admin, created, modified)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (name) DO NOTHING RETURNING id"
+    ))
+    .bind(user.name).bind(&user.profile.email).bind(&user.profile.title).bind(&user.profile.description)
+    .bind(user.profile.custom_data.as_ref().map(Json)).bind(user.password_hash).bind(user.admin).bind(user.created)
+    .bind(user.modified)
+    .fetch_optional(c).await)
+}
+
 /// The user of this name.
 pub async fn by_name(c: &mut Conn, name: &str) -> Result<Option<User>> {
     on!(c, c => query_as(sql!(
