@@ -30,6 +30,20 @@ pub const TAR_LINKS_MAX: usize = 10_000;
 /// Bytes of a zip archive's directory, held in memory while it is inspected: room for the most entries with long paths.
 pub const ZIP_DIRECTORY_BYTES_MAX: u64 = 64 << 20;
 
+// Documentation and test results
+
+/// Files and folders of a documentation archive. The largest API references have some ten thousand.
+pub const DOCS_ENTRIES_MAX: usize = 50_000;
+/// Bytes that one file of a documentation archive is counted as in memory, beside its path.
+pub const DOCS_ENTRY_BYTES: usize = 96;
+/// Bytes of directories of documentation archives that are kept in memory, so that a page's fifty pictures and scripts are
+/// found without reading the directory fifty times.
+pub const DOCS_KEPT_BYTES: u64 = 32 << 20;
+/// How long a browser may show a page of documentation without asking again: documentation can be replaced. devpi's minute.
+pub const DOCS_MAX_AGE: Duration = Duration::from_secs(60);
+/// Bytes of one test result. The output of a large test suite is some MiB.
+pub const RESULT_BYTES_MAX: u64 = 16 << 20;
+
 // Blobs and the spool
 
 /// Bytes read from a blob at once. Measured: 256 KiB costs a fifth of the processor time of 8 KiB, more gains nothing.
@@ -134,6 +148,16 @@ pub const PAGE_TAG_BYTES_MAX: usize = 32 << 10;
 pub const CREDENTIALS_KEPT: u64 = 10_000;
 /// How long a good password or token is remembered; a change of any account ends it at once.
 pub const CREDENTIALS_KEPT_FOR: Duration = Duration::from_secs(60);
+/// Bytes of a devpi token in Base64. A request's headers hold it encoded once more, and some hundred projects fit.
+pub const DEVPI_TOKEN_BYTES_MAX: usize = 16 * 1024;
+/// How long a devpi token lasts unless its request says otherwise: a leap year and ten seconds to spare, as in devpi-tokens.
+pub const DEVPI_TOKEN_LENGTH: Duration = Duration::from_secs(31_622_410);
+/// Lanes of a password hash that was made elsewhere.
+pub const FOREIGN_HASH_LANES_MAX: u32 = 16;
+/// KiB of memory for checking a password hash that was made elsewhere. devpi's take 64 MiB, and only one is checked at once.
+pub const FOREIGN_HASH_MEMORY_KIB_MAX: u32 = 128 * 1024;
+/// Passes of a password hash that was made elsewhere; devpi's have three.
+pub const FOREIGN_HASH_PASSES_MAX: u32 = 8;
 /// Bytes of a password. Hashing more would only let strangers keep the processor busy.
 pub const PASSWORD_BYTES_MAX: usize = 4096;
 /// Passwords checked at once: each takes 19 MiB and a core for some 20 ms.
@@ -166,6 +190,10 @@ pub const UPSTREAM_METADATA_WAIT: Duration = Duration::from_secs(30);
 pub const UPSTREAM_PAGE_BYTES_MAX: usize = 64 * MIB;
 /// How long a project page may take from the question to its last byte.
 pub const UPSTREAM_PAGE_WAIT: Duration = Duration::from_secs(30);
+/// How long another server may take to receive and answer an upload: a file of a GiB over a slow line, and its checks.
+pub const UPSTREAM_POST_WAIT: Duration = Duration::from_secs(1800);
+/// Bytes of another server's answer to an upload that are passed on: it says why in the first lines, if at all.
+pub const UPSTREAM_REFUSAL_BYTES_MAX: usize = 16 * 1024;
 /// Bytes of a wheel read by range requests before giving up. The archive directory of a wheel with 10,000 members is about 1 MiB.
 pub const UPSTREAM_RANGE_BYTES_MAX: u64 = 4 * MIB as u64;
 /// Range requests for one wheel. A well-made wheel needs one, two or three.

@@ -17,6 +17,7 @@ CREATE TABLE attachments (
 );
 CREATE UNIQUE INDEX attachments_docs ON attachments (release_id) WHERE kind = 'doczip';
 CREATE UNIQUE INDEX attachments_results ON attachments (file_id, filename) WHERE kind = 'toxresult';
+CREATE INDEX attachments_filename ON attachments (filename);
 CREATE INDEX attachments_release ON attachments (release_id);
 CREATE INDEX attachments_sha256 ON attachments (sha256);
 

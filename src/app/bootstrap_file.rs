@@ -105,16 +105,11 @@ fn declared_token(token: Token, folder: &Path) -> Result<DeclaredToken, String> 
         // Counted from each start, it would never end.
         Expiry::After(_) => return Err("'expires' must be a date such as \"2027-01-31\", or \"never\"".into()),
     };
-    let scope = Scope {
-        allow: token.allow.iter().map(|word| Grant::parse(word)).collect::<Result<_, _>>()?,
-        indexes: token
-            .indexes
-            .iter()
-            .map(|path| IndexPath::parse(path).map(|p| p.to_string()))
-            .collect::<Result<_, _>>()
-            .map_err(text)?,
-        projects: token.projects.iter().map(|name| ProjectName::parse(name)).collect::<Result<_, _>>().map_err(text)?,
-    };
+    let allow = token.allow.iter().map(|word| Grant::parse(word)).collect::<Result<_, _>>()?;
+    let index = |path: &String| IndexPath::parse(path).map(|path| path.to_string());
+    let indexes = token.indexes.iter().map(index).collect::<Result<_, _>>().map_err(text)?;
+    let projects = token.projects.iter().map(|name| ProjectName::parse(name)).collect::<Result<_, _>>().map_err(text)?;
+    let scope = Scope::of(allow, indexes, projects);
     Ok(DeclaredToken { user: UserName::parse(&token.user).map_err(text)?, name: token.name, secret, scope, expires })
 }
 
@@ -171,7 +166,8 @@ mod tests {
         assert!(refusal(&token("")).contains("it needs 'secret' or 'secret_file'"));
         assert!(refusal(&token("secret = 's'").replace("read", "all")).contains("token 'x' of ci: 'all' is not something"));
         let declared = parse(&token("secret = 's'\nprojects = ['Our.App']"), Path::new("")).unwrap();
-        assert_eq!((declared.tokens[0].expires, declared.tokens[0].scope.projects[0].as_str()), (None, "our-app"));
+        let projects = declared.tokens[0].scope.projects.as_ref().unwrap();
+        assert_eq!((declared.tokens[0].expires, projects[0].as_str()), (None, "our-app"));
     }
 
     #[test]

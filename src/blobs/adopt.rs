@@ -1,4 +1,5 @@
-//! Bytes that lie in a file already, somewhere else on this machine: copied into the spool, or given a second name there.
+//! Bytes that lie in a file already, somewhere else on this machine: copied into the spool, or given a second name there. And
+//! the other way: blobs as files somewhere else.
 //!
 //! A hard link is made before the bytes are hashed, so that what was hashed is what becomes the blob, even if the name it
 //! came from is given to another file meanwhile. Whoever writes *into* the linked file afterwards changes the blob, so links
@@ -44,6 +45,17 @@ pub(super) fn adopt(spools: &Arc<SpoolFolder>, path: &Path, how: Adopt) -> Resul
     let mut source = File::open(path).map_err(AdoptError::Source)?;
     let mut temp = spools.new_file().map_err(AdoptError::Store)?;
     copy(&mut source, &mut temp).map(|measured| Spooled::from_measured(temp, &measured))
+}
+
+/// Gives a blob at `from` another name outside the store, or a copy there; the folders that lead to it are made. Blocks.
+pub(super) fn copy_out(from: &Path, to: &Path, how: Adopt) -> io::Result<()> {
+    if let Some(parent) = to.parent() {
+        fs::create_dir_all(parent)?;
+    }
+    match how {
+        Adopt::Link if fs::hard_link(from, to).is_ok() => Ok(()),
+        _ => fs::copy(from, to).map(drop),
+    }
 }
 
 /// The digests and the size of a file where it lies. Blocks.

@@ -117,6 +117,16 @@ impl Blobs {
         blocking(move || folder.open_blob(&sha256)).await
     }
 
+    /// Writes a blob to a new file outside the store, as a copy or a link; `false` if there is no such blob.
+    pub async fn copy_out(&self, sha256: &Sha256, to: &Path, how: Adopt) -> io::Result<bool> {
+        let (folder, sha256, to) = (self.folder.clone(), *sha256, to.to_owned());
+        blocking(move || match folder.size_of(&sha256)? {
+            Some(_) => adopt::copy_out(&folder.path_of(&sha256), &to, how).map(|()| true),
+            None => Ok(false),
+        })
+        .await
+    }
+
     /// Whether the blob exists.
     pub async fn contains(&self, sha256: &Sha256) -> io::Result<bool> {
         let (folder, sha256) = (self.folder.clone(), *sha256);

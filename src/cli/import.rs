@@ -43,6 +43,9 @@ enum Source {
         /// Link files instead of copying them, where the file system allows it. Nobody may write into the export's files then.
         #[arg(long)]
         hard_links: bool,
+        /// The file that the old server was started with as `--secretfile`: tokens of devpi-tokens go on with it.
+        #[arg(long, value_name = "FILE")]
+        secretfile: Option<PathBuf>,
         /// How uploads to the imported stages are checked from now on.
         #[arg(long, value_name = "CHECKS", default_value = "lenient")]
         upload_checks: UploadChecks,
@@ -53,9 +56,9 @@ impl Import {
     /// Carries it out.
     pub async fn run(self) -> Result<()> {
         let report = match self.source {
-            Source::Devpi { folder, dry_run, hard_links, upload_checks } => {
+            Source::Devpi { folder, dry_run, hard_links, secretfile, upload_checks } => {
                 let adopt = if hard_links { Adopt::Link } else { Adopt::Copy };
-                let options = import_devpi::Options { folder, adopt, checks: upload_checks };
+                let options = import_devpi::Options { folder, adopt, checks: upload_checks, secretfile };
                 match dry_run {
                     true => import_devpi::import(None, &options, shown()).await?,
                     false => {

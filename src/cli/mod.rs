@@ -2,6 +2,7 @@
 //!
 //! Results go to standard output through [`out`], everything else to standard error. Statuses: 0 done, 1 failed, 2 asked wrongly.
 
+mod export;
 mod healthcheck;
 mod import;
 mod index;
@@ -43,6 +44,8 @@ enum Command {
     Token(token::Token),
     /// Move in from devpi.
     Import(import::Import),
+    /// Write everything into a folder, for another server.
+    Export(export::Export),
     /// Ask the server on this machine whether it is well: status 0 if so.
     Healthcheck(healthcheck::Healthcheck),
 }
@@ -104,6 +107,7 @@ fn run_command(command: Command) -> Result<()> {
             Command::Index(command) => command.run().await,
             Command::Token(command) => command.run().await,
             Command::Import(command) => command.run().await,
+            Command::Export(command) => command.run().await,
             Command::Healthcheck(_) => Ok(()),
         }
     });

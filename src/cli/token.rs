@@ -100,7 +100,7 @@ async fn add(core: &Arc<Core>, new: NewToken) -> Result<()> {
         return Err(Error::no_index(missing));
     }
     let indexes = new.index.iter().map(IndexPath::to_string).collect();
-    let scope = Scope { allow: new.allow, indexes, projects: new.project };
+    let scope = Scope::of(new.allow, indexes, new.project);
     let secret = account::create_token(core, &Caller::system(), &new.user, &new.name, scope, expires).await?;
     let end = expires.map_or_else(|| "without an end".to_owned(), |at| format!("until {}", at.iso_seconds()));
     out::line(&format!("made token '{}' of {}, {end}; it is shown only this once:", new.name, new.user));

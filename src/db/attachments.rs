@@ -2,7 +2,7 @@
 
 use super::{AttachmentId, Conn, FileId, IndexId, ProjectId, ReleaseId, Result};
 use crate::clock::Timestamp;
-use crate::pypi::{ProjectName, Sha256};
+use crate::pypi::{ProjectName, ProjectStatus, Sha256};
 use crate::{on, sql};
 use serde_json::Value;
 use sqlx::types::Json;
@@ -96,27 +96,71 @@ pub async fn docs(c: &mut Conn, release: ReleaseId) -> Result<Option<Attachment>
     )).bind(release).fetch_optional(c).await)
 }
 
-/// The attachments of this name in an index's project, each with the digest of the tested file.
-pub async fn by_filename(
-    c: &mut Conn,
-    index: IndexId,
-    project: &ProjectName,
-    filename: &str,
-) -> Result<Vec<(Attachment, Option<Sha256>)>> {
-    let found: Vec<Attachment> = on!(&mut *c, c => query_as(sql!(
-        "SELECT a.id, a.release_id, a.file_id, a.kind, a.filename, a.sha256, a.size, a.uploaded, a.uploaded_by, a.log
-         FROM attachments a JOIN releases r ON r.id = a.release_id JOIN projects p ON p.id = r.project_id
-         WHERE p.index_id = $1 AND p.name = $2 AND a.filename = $3 ORDER BY a.id"
-    )).bind(index).bind(project).bind(filename).fetch_all(c).await)?;
-    let mut with_files = Vec::with_capacity(found.len());
-    for attachment in found {
-        let tested = match attachment.file_id {
-            Some(file) => super::files::digest(c, file).await?,
-            None => None,
-        };
-        with_files.push((attachment, tested));
+/// The test result of this name that the file has.
+pub async fn result(c: &mut Conn, file: FileId, filename: &str) -> Result<Option<Attachment>> {
+    on!(c, c => query_as(sql!(
+        "SELECT id, release_id, file_id, kind, filename, sha256, size, uploaded, uploaded_by, log
+         FROM attachments WHERE file_id = $1 AND filename = $2"
+    )).bind(file).bind(filename).fetch_optional(c).await)
+}
+
+/// Documentation of some release in some stage.
+#[derive(Debug, Clone, FromRow)]
+pub struct Documented {
+    /// The stage.
+    pub index_id: IndexId,
+    /// The status of the project there; `None`: active.
+    pub status: Option<Json<ProjectStatus>>,
+    /// The release's version as uploaded.
+    pub version: String,
+    /// The blob.
+    #[sqlx(try_from = "Vec<u8>")]
+    pub sha256: Sha256,
+    /// When it was attached.
+    pub uploaded: Timestamp,
+}
+
+/// The documentation of all releases of a project in all stages.
+pub async fn documented(c: &mut Conn, project: &ProjectName) -> Result<Vec<Documented>> {
+    on!(c, c => query_as(sql!(
+        "SELECT p.index_id, p.status, r.version, a.sha256, a.uploaded
+         FROM projects p JOIN releases r ON r.project_id = p.id JOIN attachments a ON a.release_id = r.id
+         WHERE p.name = $1 AND a.kind = 'doczip'"
+    )).bind(project).fetch_all(c).await)
+}
+
+/// An attachment with what is needed to find it by its link.
+#[derive(Debug, Clone, FromRow)]
+pub struct Placed {
+    /// The stage.
+    pub index_id: IndexId,
+    /// The project.
+    pub project: ProjectName,
+    /// The status of the project there; `None`: active.
+    pub status: Option<Json<ProjectStatus>>,
+    /// The digest of the tested file.
+    tested: Option<Vec<u8>>,
+    /// The attachment.
+    #[sqlx(flatten)]
+    pub attachment: Attachment,
+}
+
+impl Placed {
+    /// The digest in its link: that of the tested file, or its own.
+    pub fn linked_by(&self) -> Sha256 {
+        self.tested.clone().and_then(|bytes| Sha256::try_from(bytes).ok()).unwrap_or(self.attachment.sha256)
     }
-    Ok(with_files)
+}
+
+/// The attachments of this name in all stages.
+pub async fn named(c: &mut Conn, filename: &str) -> Result<Vec<Placed>> {
+    on!(c, c => query_as(sql!(
+        "SELECT p.index_id, p.name AS project, p.status, f.sha256 AS tested, a.id, a.release_id, a.file_id, a.kind, a.filename,
+                a.sha256, a.size, a.uploaded, a.uploaded_by, a.log
+         FROM attachments a JOIN releases r ON r.id = a.release_id JOIN projects p ON p.id = r.project_id
+              LEFT JOIN files f ON f.id = a.file_id
+         WHERE a.filename = $1 ORDER BY a.id"
+    )).bind(filename).fetch_all(c).await)
 }
 
 /// Removes one.

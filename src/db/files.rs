@@ -130,19 +130,21 @@ pub async fn was_removed(
     Ok(digests.into_iter().filter_map(|d| Sha256::try_from(d).ok()).any(|d| d.hex().starts_with(sha256_prefix)))
 }
 
+/// The projects of stages that have a file of this name, removed or not, whose digest begins with `prefix`.
+pub async fn holders(c: &mut Conn, prefix: &[u8], filename: &str) -> Result<Vec<ProjectName>> {
+    let filled = |with: u8| -> Vec<u8> { prefix.iter().copied().chain(std::iter::repeat(with)).take(32).collect() };
+    on!(c, c => query_scalar(sql!(
+        "SELECT DISTINCT p.name FROM files f JOIN projects p ON p.id = f.project_id JOIN indexes i ON i.id = p.index_id
+         WHERE f.sha256 >= $1 AND f.sha256 <= $2 AND f.filename = $3 AND i.kind = 'stage'"
+    )).bind(filled(0)).bind(filled(0xff)).bind(filename).fetch_all(c).await)
+}
+
 /// What stood under a file name before it was removed.
 pub async fn removed_digests(c: &mut Conn, project: ProjectId, filename: &str) -> Result<Vec<Sha256>> {
     let digests: Vec<Vec<u8>> = on!(c, c => query_scalar(sql!(
         "SELECT sha256 FROM files WHERE project_id = $1 AND filename = $2 AND removed_serial IS NOT NULL"
     )).bind(project).bind(filename).fetch_all(c).await)?;
     Ok(digests.into_iter().filter_map(|digest| Sha256::try_from(digest).ok()).collect())
-}
-
-/// The blob of a file, removed or not.
-pub async fn digest(c: &mut Conn, id: FileId) -> Result<Option<Sha256>> {
-    let digest: Option<Vec<u8>> =
-        on!(c, c => query_scalar(sql!("SELECT sha256 FROM files WHERE id = $1")).bind(id).fetch_optional(c).await)?;
-    Ok(digest.and_then(|digest| Sha256::try_from(digest).ok()))
 }
 
 /// Writes the serial of the change that brought the file.

@@ -33,6 +33,10 @@ pub enum Action {
     IndexRemove,
     /// A project was removed, or its reserved name released.
     ProjectRemove,
+    /// A release was made known, or its metadata replaced, by a form.
+    ReleaseSet,
+    /// A release was pushed here from another index.
+    ReleasePush,
     /// A release was removed.
     ReleaseRemove,
     /// A file was published.
@@ -45,6 +49,14 @@ pub enum Action {
     FileYank,
     /// A file was un-yanked.
     FileUnyank,
+    /// Documentation of a release was added or replaced.
+    DocsAdd,
+    /// Documentation of a release was removed.
+    DocsRemove,
+    /// A test result of a file was added.
+    ResultAdd,
+    /// A test result of a file was removed.
+    ResultRemove,
     /// A mirror saw its upstream's page change.
     MirrorPage,
     /// A mirror saw its upstream's list of projects change.

@@ -6,6 +6,7 @@
 
 pub mod attachments;
 pub mod blobs;
+pub mod devpi_tokens;
 pub mod files;
 pub mod ids;
 pub mod indexes;

@@ -65,33 +65,27 @@ pub async fn add(
     .fetch_optional(c).await)
 }
 
-/// A user who moves in from another server.
-#[derive(Debug)]
-pub struct Moved<'a> {
-    /// Sign-in name.
-    pub name: &'a UserName,
-    /// Free texts.
-    pub profile: &'a Profile,
-    /// Argon2 as a PHC string; `None`: no password opens the account.
-    pub password_hash: Option<&'a str>,
-    /// May do everything.
-    pub admin: bool,
-    /// When the other server made it.
-    pub created: Timestamp,
-    /// When it was last changed there.
-    pub modified: Option<Timestamp>,
-}
-
-/// Adds a user with the dates that another server gives; `None` if the name is taken.
-pub async fn add_moved(c: &mut Conn, user: &Moved<'_>) -> Result<Option<UserId>> {
+/// Stores a user as a dump has it, over one of the same name; its tokens, sessions and indexes stay. Whoever calls this checks
+/// that the hash is one that can be verified.
+pub async fn restore(
+    c: &mut Conn,
+    name: &UserName,
+    profile: &Profile,
+    password_hash: Option<&str>,
+    admin: bool,
+    (created, modified): (Timestamp, Option<Timestamp>),
+) -> Result<UserId> {
     on!(c, c => query_scalar(sql!(
         "INSERT INTO users (name, email, title, description, custom_data, password_hash, admin, created, modified)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (name) DO NOTHING RETURNING id"
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+         ON CONFLICT (name) DO UPDATE SET email = excluded.email, title = excluded.title, description = excluded.description,
+             custom_data = excluded.custom_data, password_hash = excluded.password_hash, admin = excluded.admin,
+             created = excluded.created, modified = excluded.modified
+         RETURNING id"
     ))
-    .bind(user.name).bind(&user.profile.email).bind(&user.profile.title).bind(&user.profile.description)
-    .bind(user.profile.custom_data.as_ref().map(Json)).bind(user.password_hash).bind(user.admin).bind(user.created)
-    .bind(user.modified)
-    .fetch_optional(c).await)
+    .bind(name).bind(&profile.email).bind(&profile.title).bind(&profile.description)
+    .bind(profile.custom_data.as_ref().map(Json)).bind(password_hash).bind(admin).bind(created).bind(modified)
+    .fetch_one(c).await)
 }
 
 /// The user of this name.
@@ -125,10 +119,16 @@ pub async fn set_profile(c: &mut Conn, id: UserId, profile: &Profile, now: Times
     .execute(c).await.map(drop))
 }
 
-/// Replaces the password.
-pub async fn set_password(c: &mut Conn, id: UserId, password_hash: &str, now: Timestamp) -> Result<()> {
+/// Replaces the password; with `None` no password opens the account.
+pub async fn set_password(c: &mut Conn, id: UserId, password_hash: Option<&str>, now: Timestamp) -> Result<()> {
     on!(c, c => query(sql!("UPDATE users SET password_hash = $2, modified = $3 WHERE id = $1"))
         .bind(id).bind(password_hash).bind(now).execute(c).await.map(drop))
+}
+
+/// Puts another hash of the same password in the place of this one; if the password was changed meanwhile, nothing happens.
+pub async fn renew_hash(c: &mut Conn, id: UserId, old: &str, new: &str) -> Result<()> {
+    on!(c, c => query(sql!("UPDATE users SET password_hash = $3 WHERE id = $1 AND password_hash = $2"))
+        .bind(id).bind(old).bind(new).execute(c).await.map(drop))
 }
 
 /// Removes a user with tokens, sessions, indexes and all they hold.

@@ -6,7 +6,7 @@
 use crate::error::{Error, Result};
 use crate::index::Core;
 use crate::index::access::Caller;
-use crate::index::credentials::{Credentials, SESSION_PREFIX, TOKEN_PREFIX, authenticate};
+use crate::index::credentials::{Credentials, SESSION_PREFIX, authenticate, is_token};
 use crate::pypi::Sha256;
 use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
@@ -62,7 +62,7 @@ fn user_and_secret(encoded: &str) -> Option<Credentials> {
     // No database looks for a NUL.
     let text = String::from_utf8(bytes).ok().filter(|text| !text.contains('\0'))?;
     let (user, secret) = text.split_once(':')?;
-    Some(match secret.is_empty() && user.starts_with(TOKEN_PREFIX) {
+    Some(match secret.is_empty() && is_token(user) {
         true => Credentials { user: None, secret: user.into() },
         false => Credentials { user: Some(user.into()), secret: secret.into() },
     })

@@ -33,7 +33,10 @@ pub async fn file(site: &Arc<Site>, call: &Call<'_>, user: &str, index: &str, fo
             None => content(site, call, user, index, folder, filename).await,
         },
         Method::DELETE => delete(site, call, user, index, folder, filename).await,
-        _ => Err(Error::MethodNotAllowed { allow: "GET, HEAD, DELETE", message: "a file can be read and deleted".into() }),
+        _ => Err(Error::MethodNotAllowed {
+            allow: "GET, HEAD, POST, DELETE",
+            message: "a file can be read, tested and deleted".into(),
+        }),
     }
 }
 
@@ -68,11 +71,13 @@ async fn metadata(site: &Arc<Site>, call: &Call<'_>, user: &str, index: &str, fo
 
 /// What the headers of an answer are made from.
 #[derive(Debug, Clone)]
-struct About {
-    sha256: Option<Sha256>,
-    content_type: &'static str,
-    modified: Option<Timestamp>,
-    public: bool,
+pub(super) struct About {
+    /// Its digest, if it is known before the bytes are: what the entity tag is made from.
+    pub(super) sha256: Option<Sha256>,
+    pub(super) content_type: &'static str,
+    pub(super) modified: Option<Timestamp>,
+    /// Whether everybody may read it.
+    pub(super) public: bool,
 }
 
 impl About {
@@ -159,7 +164,7 @@ fn set(reply: &mut Reply, name: HeaderName, text: String) {
 }
 
 /// A file that is here.
-fn kept(call: &Call<'_>, blob: Blob, about: About) -> Reply {
+pub(super) fn kept(call: &Call<'_>, blob: Blob, about: About) -> Reply {
     if let Some(unchanged) = about.unchanged(call) {
         return unchanged;
     }

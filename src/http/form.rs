@@ -162,7 +162,8 @@ fn unreadable(error: multer::Error, max_file_size: u64) -> Error {
     }
 }
 
-fn broken(error: &axum::Error) -> Error {
+/// The 400 for a body that ended before its end.
+pub(super) fn broken(error: &axum::Error) -> Error {
     let stalled = error.source().and_then(|cause| cause.downcast_ref::<BodyError>());
     match stalled {
         Some(stalled @ BodyError::Stalled(_)) => Error::BadRequest(stalled.to_string()),

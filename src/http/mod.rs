@@ -3,8 +3,12 @@
 //! Every request goes through [`answer`], in tests as in life.
 
 pub mod accept;
+pub mod attachments;
 pub mod auth;
 pub mod devpi;
+pub mod docs;
+pub mod docs_type;
+pub mod docs_upload;
 pub mod etag;
 pub mod files;
 pub mod form;
@@ -20,6 +24,7 @@ pub mod serve;
 pub mod shutdown;
 pub mod simple;
 pub mod socket;
+pub mod test_results;
 #[cfg(test)]
 mod tests;
 pub mod upload;
@@ -150,13 +155,17 @@ async fn dispatch(site: &Arc<Site>, call: &Call<'_>, route: Route<'_>, body: Bod
             simple::refresh(site, call, user, index, project).await
         }
         Route::HashedFile(user, index, first, more, filename) => {
-            files::file(site, call, user, index, &format!("+f/{first}/{more}"), filename).await
+            hashed_file(site, call, (user, index), &format!("+f/{first}/{more}"), filename, body).await
         }
         Route::PlainFile(user, index, folder, filename) => {
             files::file(site, call, user, index, &format!("+e/{folder}"), filename).await
         }
 
+        Route::Docs(of) => docs::page(site, call, of).await,
+        Route::FramedDocs(of) => docs::framed(call, of),
+
         Route::Legacy if call.method == Method::POST => upload::upload(site, call, At::Default, body).await,
+        Route::Index(user, index) if devpi::push::is_push(call) => devpi::push::push(site, call, user, index, body).await,
         Route::Index(user, index) if call.method == Method::POST => {
             upload::upload(site, call, At::Index(user, index), body).await
         }
@@ -170,6 +179,9 @@ async fn dispatch(site: &Arc<Site>, call: &Call<'_>, route: Route<'_>, body: Bod
         Route::Root => devpi::users::list(site, call).await,
         Route::Api(user, index) if call.reads() => devpi::api::api(site, call, user, index).await,
         Route::Login if call.method == Method::POST => devpi::api::login(site, body).await,
+        Route::TokenCreate(user) => devpi::tokens::create(site, call, user, body).await,
+        Route::Tokens(user) => devpi::tokens::list(site, call, user).await,
+        Route::Token(user, id) => devpi::tokens::remove(site, call, user, id).await,
         Route::User(user) => devpi::users::user(site, call, user, body).await,
         Route::Index(user, index) if call.reads() && call.is_installer() => {
             simple::list(site, call, At::Index(user, index)).await
@@ -183,6 +195,24 @@ async fn dispatch(site: &Arc<Site>, call: &Call<'_>, route: Route<'_>, body: Bod
             devpi::projects::project(site, call, Of { version: Some(version), ..Of::project(user, index, project) }).await
         }
         _ => Err(Error::NotFound("there is nothing at this address".into())),
+    }
+}
+
+/// What has a hash in its address: a file, something attached to one, or a place to attach results to.
+async fn hashed_file(
+    site: &Arc<Site>,
+    call: &Call<'_>,
+    (user, index): (&str, &str),
+    folder: &str,
+    filename: &str,
+    body: Body,
+) -> Result<Reply> {
+    match *call.method {
+        Method::POST => test_results::attach(site, call, (user, index), folder, filename, body).await,
+        _ if crate::index::attachments::is_name(filename) => {
+            attachments::attachment(site, call, user, index, folder, filename).await
+        }
+        _ => files::file(site, call, user, index, folder, filename).await,
     }
 }
 

@@ -100,20 +100,22 @@ pub fn with_reason(mut reply: Reply, words: &str) -> Reply {
 /// Characters of a reason phrase: some clients read the status line into a small buffer.
 const REASON_MAX: usize = 300;
 
-/// The answer to a request that was not carried out. The first line of the body and the reason phrase say the same.
+/// The answer to a request that was not carried out. The first line of the body and the reason phrase say the same; where
+/// devpi's client asks for JSON the phrase is the standard one, because it shows both.
 pub fn error(error: &Error, request: &HeaderMap) -> Reply {
     let status = status(error);
     let words = error.to_string();
     if let Error::Internal(cause) = error {
         tracing::error!(cause = format!("{cause:#}"), "a request failed");
     }
+    let header = |name| request.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
+    let is_form = header(CONTENT_TYPE).is_some_and(|content_type| content_type.starts_with("multipart/"));
+    let wants_json = header(ACCEPT).is_some_and(|accept| accept::names_json(Some(accept)));
     let body = match error {
-        // The second half of what clients look for; the reason phrase has the first, which is devpi's.
-        Error::Conflict(words) if words.ends_with("in non-volatile index") => format!("File already exists: {words}"),
+        // The second half of what uploaders look for; the reason phrase has the first, which is devpi's.
+        Error::Conflict(words) if is_form && words.ends_with("in non-volatile index") => format!("File already exists: {words}"),
         _ => words.clone(),
     };
-    let wants_json =
-        request.get(ACCEPT).and_then(|value| value.to_str().ok()).is_some_and(|accept| accept::names_json(Some(accept)));
     let mut reply = match wants_json {
         true => {
             // uv shows the code and nothing else.
@@ -137,7 +139,7 @@ pub fn error(error: &Error, request: &HeaderMap) -> Reply {
         }
         _ => {}
     }
-    with_reason(reply, &words)
+    if wants_json && !is_form { reply } else { with_reason(reply, &words) }
 }
 
 fn status(error: &Error) -> StatusCode {

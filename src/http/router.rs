@@ -23,6 +23,21 @@ pub enum Depth {
     Legacy,
 }
 
+/// Which page of which documentation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DocsPage<'a> {
+    /// Owner.
+    pub user: &'a str,
+    /// Index.
+    pub index: &'a str,
+    /// Project, in any spelling.
+    pub project: &'a str,
+    /// Version, `latest` or `stable`.
+    pub version: &'a str,
+    /// The path in the documentation, decoded.
+    pub path: &'a [&'a str],
+}
+
 /// What a path means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Route<'a> {
@@ -57,12 +72,24 @@ pub enum Route<'a> {
     Login,
     /// `/{user}`
     User(&'a str),
+    /// `/{user}/+token-create` (devpi-tokens)
+    TokenCreate(&'a str),
+    /// `/{user}/+tokens`
+    Tokens(&'a str),
+    /// `/{user}/+tokens/{id}`
+    Token(&'a str, &'a str),
     /// `/{user}/{index}`
     Index(&'a str, &'a str),
     /// `/{user}/{index}/{project}`
     Project(&'a str, &'a str, &'a str),
     /// `/{user}/{index}/{project}/{version}`
     Version(&'a str, &'a str, &'a str, &'a str),
+
+    // People
+    /// `/{user}/{index}/{project}/{version}/+doc/…`: a page of documentation.
+    Docs(DocsPage<'a>),
+    /// The same in a frame: `+d/…`, as devpi-web links it.
+    FramedDocs(DocsPage<'a>),
 
     // Operators
     /// Whether the process lives.
@@ -75,7 +102,7 @@ pub enum Route<'a> {
 }
 
 /// Reads a path's decoded segments.
-pub fn route<'a>(segments: &[&'a str]) -> Route<'a> {
+pub fn route<'a>(segments: &'a [&'a str]) -> Route<'a> {
     match *segments {
         [] => Route::Root,
         ["health"] => Route::Health,
@@ -98,6 +125,9 @@ pub fn route<'a>(segments: &[&'a str]) -> Route<'a> {
         [first, ..] if first.starts_with('+') => Route::Nothing,
         [project, "json"] => Route::ProjectJson(At::Default, project, None),
         [user] => Route::User(user),
+        [user, "+token-create"] => Route::TokenCreate(user),
+        [user, "+tokens"] => Route::Tokens(user),
+        [user, "+tokens", id] => Route::Token(user, id),
         [_, second, ..] if second.starts_with('+') => Route::Nothing,
 
         [user, index] => Route::Index(user, index),
@@ -114,6 +144,10 @@ pub fn route<'a>(segments: &[&'a str]) -> Route<'a> {
         [user, index, project, "json"] => Route::ProjectJson(At::Index(user, index), project, None),
         [user, index, project] => Route::Project(user, index, project),
         [user, index, project, version] => Route::Version(user, index, project, version),
+        [user, index, project, version, "+doc", ref path @ ..] => Route::Docs(DocsPage { user, index, project, version, path }),
+        [user, index, project, version, "+d", ref path @ ..] => {
+            Route::FramedDocs(DocsPage { user, index, project, version, path })
+        }
         _ => Route::Nothing,
     }
 }
@@ -151,6 +185,9 @@ mod tests {
             "/metrics",
             "/root",
             "/root/+api",
+            "/root/+token-create",
+            "/root/+tokens",
+            "/root/%2Btokens/AbCd2345",
             "/root/main",
             "/root/main/+api",
             "/root/main/+simple/",
@@ -164,6 +201,9 @@ mod tests {
             "/root/main/foo/json",
             "/root/main/foo",
             "/root/main/foo/1.0",
+            "/root/main/foo/1.0/+doc",
+            "/root/main/foo/latest/%2Bdoc/api/x.html",
+            "/root/main/foo/1.0/+d/index.html",
             "/root/main/+x/foo",
             "/root/main/foo/1.0/more",
         ];
@@ -188,6 +228,9 @@ mod tests {
         /metrics -> Nothing
         /root -> User("root")
         /root/+api -> Api(Some("root"), None)
+        /root/+token-create -> TokenCreate("root")
+        /root/+tokens -> Tokens("root")
+        /root/%2Btokens/AbCd2345 -> Token("root", "AbCd2345")
         /root/main -> Index("root", "main")
         /root/main/+api -> Api(Some("root"), Some("main"))
         /root/main/+simple/ -> SimpleList(Index("root", "main"))
@@ -201,6 +244,9 @@ mod tests {
         /root/main/foo/json -> ProjectJson(Index("root", "main"), "foo", None)
         /root/main/foo -> Project("root", "main", "foo")
         /root/main/foo/1.0 -> Version("root", "main", "foo", "1.0")
+        /root/main/foo/1.0/+doc -> Docs(DocsPage { user: "root", index: "main", project: "foo", version: "1.0", path: [] })
+        /root/main/foo/latest/%2Bdoc/api/x.html -> Docs(DocsPage { user: "root", index: "main", project: "foo", version: "latest", path: ["api", "x.html"] })
+        /root/main/foo/1.0/+d/index.html -> FramedDocs(DocsPage { user: "root", index: "main", project: "foo", version: "1.0", path: ["index.html"] })
         /root/main/+x/foo -> Nothing
         /root/main/foo/1.0/more -> Nothing
         "#);

@@ -8,7 +8,7 @@ use super::router::At;
 use super::{Call, Site};
 use crate::error::{Error, Result};
 use crate::index::access;
-use crate::index::publish::{self, Upload};
+use crate::index::publish::{self, Upload, register};
 use crate::index::settings::Kind;
 use crate::index::store::Outcome;
 use crate::index::tree::Index;
@@ -29,7 +29,12 @@ pub async fn upload(site: &Arc<Site>, call: &Call<'_>, at: At<'_>, body: Body) -
     let action = form.field(":action").map(str::to_owned).or_else(|| call.query_value(":action"));
     match action.as_deref() {
         Some("file_upload") => file_upload(site, call, &index, form).await,
-        Some("submit" | "submit_pkg_info" | "verify") => {
+        Some("doc_upload") => super::docs_upload::doc_upload(site, call, &index, form).await,
+        Some("submit") => {
+            register::register(&site.core, call.caller, &index, &form.fields).await?;
+            Ok(reply::text(StatusCode::OK, ""))
+        }
+        Some("submit_pkg_info" | "verify") => {
             Err(Error::Gone("Projects need no registration here: upload the files instead".into()))
         }
         Some(other) => Err(Error::BadRequest(format!("action '{other}' not supported"))),

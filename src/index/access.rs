@@ -5,7 +5,7 @@
 use super::settings::Principal;
 use super::tree::{Index, Place, Tree};
 use crate::error::{Error, Result};
-use crate::names::UserName;
+use crate::names::{IndexPath, UserName};
 use crate::pypi::ProjectName;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -37,17 +37,17 @@ pub struct TokenInfo {
     pub scope: Scope,
 }
 
-/// The bounds of a token. Empty lists of indexes or projects mean all of them.
+/// The bounds of a token. `None` is no bound; an empty list leaves nothing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Scope {
     /// What it may be used for.
     pub allow: Vec<Grant>,
     /// `user/index`, each.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub indexes: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub indexes: Option<Vec<String>>,
     /// Normalized project names.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub projects: Vec<ProjectName>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub projects: Option<Vec<ProjectName>>,
 }
 
 /// What a token may be used for.
@@ -66,6 +66,9 @@ pub enum Grant {
     Configure,
     /// Both of these.
     Manage,
+    /// This alone: devpi's permissions are finer than the words above. Never stored and never typed.
+    #[serde(skip)]
+    Only(Action),
 }
 
 impl Grant {
@@ -83,6 +86,19 @@ impl Grant {
             )),
         }
     }
+
+    fn covers(self, action: Action) -> bool {
+        use Action::*;
+        match self {
+            Grant::Read => action == Read,
+            Grant::Upload => matches!(action, Upload | AttachResults),
+            Grant::Results => action == AttachResults,
+            Grant::Remove => matches!(action, RemoveFile | RemoveRelease | RemoveProject),
+            Grant::Configure => matches!(action, Create | Configure | Delete),
+            Grant::Manage => Grant::Remove.covers(action) || Grant::Configure.covers(action),
+            Grant::Only(one) => action == one,
+        }
+    }
 }
 
 /// What somebody wants to do with an index.
@@ -94,10 +110,18 @@ pub enum Action {
     Upload,
     /// Attach test results to a file.
     AttachResults,
-    /// Delete or yank a project, release or file.
-    Remove,
-    /// Change the index's options, or delete it.
+    /// Delete or yank a file.
+    RemoveFile,
+    /// Delete or yank a release.
+    RemoveRelease,
+    /// Delete a project, or let go of its name.
+    RemoveProject,
+    /// Make an index at this path.
+    Create,
+    /// Change the index's options.
     Configure,
+    /// Delete the index.
+    Delete,
 }
 
 impl Caller {
@@ -140,15 +164,19 @@ pub fn may(caller: &Caller, action: Action, index: &Index, project: Option<&Proj
         return true;
     }
     let Some(user) = &caller.user else { return false };
-    let within = caller.token.as_ref().is_none_or(|token| token.scope.covers(action, index, project));
-    within && granted(Some(user), action, index)
+    within(caller, action, &index.path, project) && granted(Some(user), action, index)
+}
+
+/// Whether the caller's token, if there is one, leaves its owner the right to do this.
+pub fn within(caller: &Caller, action: Action, index: &IndexPath, project: Option<&ProjectName>) -> bool {
+    caller.token.as_ref().is_none_or(|token| token.scope.covers(action, index, project))
 }
 
 /// Whether the caller may upload some project to the index: what can be told before the form is read. Which project it is
 /// says only the form, and then [`may`] decides.
 pub fn may_upload_something(caller: &Caller, index: &Index) -> bool {
-    match caller.token.as_ref().and_then(|token| token.scope.projects.first()) {
-        Some(project) => may(caller, Action::Upload, index, Some(project)),
+    match caller.token.as_ref().and_then(|token| token.scope.projects.as_ref()) {
+        Some(projects) => projects.first().is_some_and(|project| may(caller, Action::Upload, index, Some(project))),
         None => may(caller, Action::Upload, index, None),
     }
 }
@@ -161,8 +189,10 @@ fn granted(user: Option<&User>, action: Action, index: &Index) -> bool {
         Action::Upload => listed(user, &settings.acl_upload),
         Action::AttachResults => listed(user, &settings.acl_toxresult_upload),
         // devpi lets whoever may upload also remove; nobody may do so without signing in.
-        Action::Remove => owns || user.is_some() && listed(user, &settings.acl_upload),
-        Action::Configure => owns,
+        Action::RemoveFile | Action::RemoveRelease | Action::RemoveProject => {
+            owns || user.is_some() && listed(user, &settings.acl_upload)
+        }
+        Action::Create | Action::Configure | Action::Delete => owns,
     }
 }
 
@@ -175,18 +205,20 @@ fn listed(user: Option<&User>, list: &[Principal]) -> bool {
 }
 
 impl Scope {
-    fn covers(&self, action: Action, index: &Index, project: Option<&ProjectName>) -> bool {
-        let grants: &[Grant] = match action {
-            Action::Read => &[Grant::Read],
-            Action::Upload => &[Grant::Upload],
-            Action::AttachResults => &[Grant::Results, Grant::Upload],
-            Action::Remove => &[Grant::Remove, Grant::Manage],
-            Action::Configure => &[Grant::Configure, Grant::Manage],
-        };
-        let index_fits = self.indexes.is_empty() || self.indexes.contains(&index.path.to_string());
+    /// A scope from lists as people write them, where an empty one is no bound.
+    pub fn of(allow: Vec<Grant>, indexes: Vec<String>, projects: Vec<ProjectName>) -> Self {
+        Self {
+            allow,
+            indexes: Some(indexes).filter(|list| !list.is_empty()),
+            projects: Some(projects).filter(|list| !list.is_empty()),
+        }
+    }
+
+    fn covers(&self, action: Action, index: &IndexPath, project: Option<&ProjectName>) -> bool {
+        let index_fits = self.indexes.as_ref().is_none_or(|indexes| indexes.contains(&index.to_string()));
         // What concerns no project in particular is outside a token for some projects, reading an index's own name aside.
-        let project_fits = self.projects.is_empty() || project.is_some_and(|p| self.projects.contains(p));
-        grants.iter().any(|grant| self.allow.contains(grant)) && index_fits && project_fits
+        let project_fits = self.projects.as_ref().is_none_or(|projects| project.is_some_and(|p| projects.contains(p)));
+        self.allow.iter().any(|grant| grant.covers(action)) && index_fits && project_fits
     }
 }
 
@@ -237,11 +269,8 @@ mod tests {
     }
 
     fn token(name: &str, allow: &[Grant], indexes: &[&str], projects: &[&str]) -> Caller {
-        let scope = Scope {
-            allow: allow.to_vec(),
-            indexes: indexes.iter().map(|s| s.to_string()).collect(),
-            projects: projects.iter().map(|p| ProjectName::parse(p).unwrap()).collect(),
-        };
+        let projects = projects.iter().map(|p| ProjectName::parse(p).unwrap()).collect();
+        let scope = Scope::of(allow.to_vec(), indexes.iter().map(|s| s.to_string()).collect(), projects);
         Caller { token: Some(TokenInfo { name: "ci".into(), scope }), ..user(name) }
     }
 
@@ -258,7 +287,7 @@ mod tests {
             (user("alice"), [true, false, true, true]),
             (user("root"), [true, false, true, true]),
         ] {
-            let actions = [Action::Read, Action::Upload, Action::Remove, Action::Configure];
+            let actions = [Action::Read, Action::Upload, Action::RemoveFile, Action::Configure];
             assert_eq!(actions.map(|a| may(&caller, a, index, None)), expected, "{caller:?}");
         }
     }
@@ -268,8 +297,11 @@ mod tests {
         let t = tree(&[("alice/dev", false, &[], json!({"acl_upload": [":ANONYMOUS:"]}))]);
         let index = &t.find("alice", "dev").unwrap().index;
         assert!(may(&Caller::ANONYMOUS, Action::Upload, index, None));
-        assert!(!may(&Caller::ANONYMOUS, Action::Remove, index, None));
-        assert!(may(&user("stranger"), Action::Remove, index, None), "whoever signed in and may upload may remove, as in devpi");
+        assert!(!may(&Caller::ANONYMOUS, Action::RemoveProject, index, None));
+        assert!(
+            may(&user("stranger"), Action::RemoveProject, index, None),
+            "whoever signed in and may upload may remove, as in devpi"
+        );
     }
 
     #[test]
@@ -287,7 +319,7 @@ mod tests {
         assert!(!may(&uploader, Action::Upload, open, Some(&project)), "another index");
         assert!(!may(&uploader, Action::Read, shut, Some(&project)), "another action");
         assert!(may(&uploader, Action::Read, open, None), "what nobody needs a right for");
-        assert!(!may(&uploader, Action::Remove, shut, Some(&project)) && !may(&uploader, Action::Configure, shut, None));
+        assert!(!may(&uploader, Action::RemoveProject, shut, Some(&project)) && !may(&uploader, Action::Configure, shut, None));
         let stranger = token("mallory", &[Grant::Read, Grant::Upload, Grant::Manage], &[], &[]);
         assert!(!may(&stranger, Action::Upload, open, None), "an owner without the right cannot give it");
         assert!(!uploader.may_manage_user("alice") && !token("root", &[Grant::Manage], &[], &[]).is_admin());

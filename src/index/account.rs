@@ -1,9 +1,10 @@
 //! Users and tokens: making, changing and removing them. Who is calling is `credentials`' business.
 
-use super::access::{Caller, Scope};
+use super::access::{self, Caller, Scope};
 use super::core::Core;
+use super::passwords::NewPassword;
 use super::settings::{Edit, Kind, Principal, apply};
-use super::{credentials, follow};
+use super::{credentials, follow, passwords};
 use crate::clock::Timestamp;
 use crate::db::journal::{Action, Change};
 use crate::db::users::{Profile, User};
@@ -19,7 +20,7 @@ use std::sync::Arc;
 #[derive(Debug, Clone, Default)]
 pub struct UserPatch {
     /// New password.
-    pub password: Option<String>,
+    pub password: Option<NewPassword>,
     /// The session that brings the new password, if one does: it goes on, because devpi's client does not sign in again.
     pub session: Option<Sha256>,
     /// Free text.
@@ -43,20 +44,24 @@ pub async fn find_user(core: &Core, name: &str) -> Result<User> {
 }
 
 /// Makes a user. Root may, and anybody if the server is open for that.
-pub async fn create_user(core: &Arc<Core>, caller: &Caller, name: &str, password: &str, profile: Profile) -> Result<User> {
-    if !may_create_user(core, caller) {
-        return Err(Error::Forbidden("no permission to create user".into()));
-    }
+pub async fn create_user(
+    core: &Arc<Core>,
+    caller: &Caller,
+    name: &str,
+    password: impl Into<NewPassword>,
+    profile: Profile,
+) -> Result<User> {
+    check_new_user(core, caller, name).await?;
     let name = UserName::parse(name).map_err(|e| Error::BadRequest(e.to_string()))?;
-    let hash = credentials::hash_password(core, password).await?;
+    let hash = passwords::stored(core, &password.into()).await?;
     let actor = caller.actor();
     let task = core.clone();
     follow::change(core, async move {
         let now = task.clock.now();
         let mut c = task.db.begin().await?;
         let admin = name == UserName::root();
-        if db::users::add(&mut c, &name, &profile, Some(&hash), admin, now).await?.is_none() {
-            return Err(Error::Conflict("user already exists".into()));
+        if db::users::add(&mut c, &name, &profile, hash.as_deref(), admin, now).await?.is_none() {
+            return Err(user_exists());
         }
         note(&mut c, &actor, Action::UserAdd, json!({"user": name}), now).await?;
         let user = db::users::by_name(&mut c, name.as_str()).await?.ok_or_else(|| no_user(name.as_str()))?;
@@ -66,25 +71,42 @@ pub async fn create_user(core: &Arc<Core>, caller: &Caller, name: &str, password
     .await
 }
 
-fn may_create_user(core: &Core, caller: &Caller) -> bool {
-    match &core.rules.restrict_modify {
-        Some(names) => {
-            caller.is_admin() || caller.token.is_none() && caller.user.as_ref().is_some_and(|u| names.contains(&u.name))
-        }
-        None => caller.is_admin() || core.rules.open_signup && caller.token.is_none(),
+/// Whether this caller may make users (403) and the name is free (409): what is told before a request is read any further.
+pub async fn check_new_user(core: &Core, caller: &Caller, name: &str) -> Result<()> {
+    let open = core.rules.restrict_modify.is_none() && core.rules.open_signup && caller.token.is_none();
+    if !open && !may_modify_others(core, caller) {
+        return Err(Error::Forbidden("no permission to create user".into()));
     }
+    match db::users::by_name(&mut core.db.read().await?, name).await? {
+        Some(_) => Err(user_exists()),
+        None => Ok(()),
+    }
+}
+
+fn user_exists() -> Error {
+    Error::Conflict("user already exists".into())
+}
+
+/// Whether this caller may change other users: root and those whom `--restrict-modify` names, never by a token.
+pub(super) fn may_modify_others(core: &Core, caller: &Caller) -> bool {
+    let named = |user: &access::User| core.rules.restrict_modify.iter().flatten().any(|name| *name == user.name);
+    caller.is_admin() || caller.token.is_none() && caller.user.as_ref().is_some_and(named)
 }
 
 /// Whether this caller may change this user, apart from the password.
-fn may_modify_user(core: &Core, caller: &Caller, name: &str) -> bool {
-    match &core.rules.restrict_modify {
-        Some(_) => may_create_user(core, caller),
-        None => caller.may_manage_user(name),
-    }
+pub(super) fn may_modify_user(core: &Core, caller: &Caller, name: &str) -> bool {
+    may_modify_others(core, caller) || core.rules.restrict_modify.is_none() && caller.may_manage_user(name)
 }
 
-/// Changes a user; `true` if the password was among the changes, which ends the user's other sessions.
-pub async fn modify_user(core: &Arc<Core>, caller: &Caller, name: &str, patch: UserPatch) -> Result<bool> {
+/// Whether this caller may remove this user. Nobody may remove root, and whom `--restrict-modify` names not themselves.
+fn may_delete_user(core: &Core, caller: &Caller, name: &str) -> bool {
+    let themselves = caller.user.as_ref().is_some_and(|user| user.name.as_str() == name);
+    let keeps_itself = core.rules.restrict_modify.is_some() && themselves;
+    name != UserName::root().as_str() && !keeps_itself && may_modify_user(core, caller, name)
+}
+
+/// Changes a user. A new password ends the user's other sessions.
+pub async fn modify_user(core: &Arc<Core>, caller: &Caller, name: &str, patch: UserPatch) -> Result<()> {
     let only_password = patch.password.is_some() && patch_is_only_password(&patch);
     // With restricted modification users keep the right to their own password.
     let allowed = may_modify_user(core, caller, name) || only_password && caller.may_manage_user(name);
@@ -94,7 +116,7 @@ pub async fn modify_user(core: &Arc<Core>, caller: &Caller, name: &str, patch: U
     }
     let user = find_user(core, name).await?;
     let hash = match &patch.password {
-        Some(password) => Some(credentials::hash_password(core, password).await?),
+        Some(password) => Some(passwords::stored(core, password).await?),
         None => None,
     };
     let (actor, task) = (caller.actor(), core.clone());
@@ -102,16 +124,17 @@ pub async fn modify_user(core: &Arc<Core>, caller: &Caller, name: &str, patch: U
         let now = task.clock.now();
         let mut c = task.db.begin().await?;
         if let Some(hash) = &hash {
-            db::users::set_password(&mut c, user.id, hash, now).await?;
+            db::users::set_password(&mut c, user.id, hash.as_deref(), now).await?;
             db::sessions::remove_of_user(&mut c, user.id, patch.session.as_ref()).await?;
             note(&mut c, &actor, Action::UserPassword, json!({"user": user.name}), now).await?;
         }
-        if !patch_is_only_password(&patch) {
-            db::users::set_profile(&mut c, user.id, &patched(&user, patch), now).await?;
+        let profile = patched(&user, patch);
+        if profile != patched(&user, UserPatch::default()) {
+            db::users::set_profile(&mut c, user.id, &profile, now).await?;
             note(&mut c, &actor, Action::UserSet, json!({"user": user.name}), now).await?;
         }
         c.commit().await?;
-        Ok(hash.is_some())
+        Ok(())
     })
     .await
 }
@@ -137,9 +160,9 @@ fn patched(user: &User, patch: UserPatch) -> Profile {
 }
 
 /// Removes a user with all indexes, tokens and sessions, and the name from every access list: a later user of the same name
-/// inherits nothing. Refused for root, and while the user has an index that is not volatile.
+/// inherits nothing. Refused while the user has an index that is not volatile.
 pub async fn delete_user(core: &Arc<Core>, caller: &Caller, name: &str) -> Result<()> {
-    if !may_modify_user(core, caller, name) || name == UserName::root().as_str() {
+    if !may_delete_user(core, caller, name) {
         return Err(Error::Forbidden(format!("no permission to delete user {name}")));
     }
     let user = find_user(core, name).await?;

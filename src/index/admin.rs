@@ -1,6 +1,6 @@
 //! Indexes: making, changing and removing them, and which one `/simple/` stands for.
 
-use super::access::{self, Action as Wanted, Caller};
+use super::access::{self, Action as Wanted, Caller, User};
 use super::core::Core;
 use super::settings::{Edit, Kind, allow_private, apply, defaults};
 use super::tree::{Index, Tree};
@@ -17,7 +17,7 @@ use std::sync::Arc;
 /// Makes an index from options as sent.
 pub async fn create(core: &Arc<Core>, caller: &Caller, path: &IndexPath, kind: Kind, edits: Vec<Edit>) -> Result<Arc<Index>> {
     let owner = account::find_user(core, path.user.as_str()).await?;
-    if !may_create(core, caller, path) {
+    if !may_administer(core, caller, Wanted::Create, path) {
         return Err(Error::Forbidden(format!("no permission to create index {path}")));
     }
     let mut options =
@@ -49,32 +49,30 @@ fn made(core: &Core, id: IndexId) -> Result<Arc<Index>> {
         .ok_or_else(|| Error::Internal(anyhow::anyhow!("index {} is not in the tree after its change", id.0)))
 }
 
-fn may_create(core: &Core, caller: &Caller, path: &IndexPath) -> bool {
-    match &core.rules.restrict_modify {
-        Some(names) => caller.token.is_none() && caller.user.as_ref().is_some_and(|u| u.admin || names.contains(&u.name)),
-        None => caller.may_manage_user(path.user.as_str()),
-    }
+/// Whether the caller may make, change or remove the index at this path, be it there or not: root and the owner, or with
+/// `--restrict-modify` those named there; by a token only within its scope.
+fn may_administer(core: &Core, caller: &Caller, wanted: Wanted, path: &IndexPath) -> bool {
+    let named = |user: &User| match &core.rules.restrict_modify {
+        Some(names) => names.contains(&user.name),
+        None => user.name == path.user,
+    };
+    caller.user.as_ref().is_some_and(|user| user.admin || named(user)) && access::within(caller, wanted, path, None)
 }
 
-/// Whether the caller may change or remove this index.
-fn may_configure(core: &Core, caller: &Caller, index: &Index) -> bool {
-    match &core.rules.restrict_modify {
-        Some(_) => may_create(core, caller, &index.path),
-        None => access::may(caller, Wanted::Configure, index, None),
-    }
-}
-
-/// The index, if the caller may configure it. As in devpi the right is asked before existence: who lacks it learns nothing.
-fn configurable(core: &Core, caller: &Caller, path: &IndexPath, what: &str) -> Result<Arc<Index>> {
+/// The index, if the caller may change it. As in devpi the right is asked before existence: who lacks it learns nothing.
+fn configurable(core: &Core, caller: &Caller, path: &IndexPath, wanted: Wanted) -> Result<Arc<Index>> {
     let tree = core.tree.load();
     let index = tree.at(path).map(|place| place.index.clone());
-    match index.filter(|index| may_configure(core, caller, index)) {
+    match index.filter(|_| may_administer(core, caller, wanted, path)) {
         Some(index) => Ok(index),
         None if caller.is_admin() => Err(Error::no_index(path)),
         None if caller.is_anonymous() && tree.any_private => {
             Err(Error::Unauthorized("Sign in to change this index, if it exists"))
         }
-        None => Err(Error::Forbidden(format!("no permission to {what} index {path}"))),
+        None => {
+            let what = if wanted == Wanted::Delete { "delete" } else { "modify" };
+            Err(Error::Forbidden(format!("no permission to {what} index {path}")))
+        }
     }
 }
 
@@ -88,7 +86,7 @@ pub async fn modify(
 ) -> Result<Arc<Index>> {
     // Another process may have changed the index a moment ago, and the options are written as a whole.
     follow::catch_up(core).await?;
-    let index = configurable(core, caller, path, "modify")?;
+    let index = configurable(core, caller, path, Wanted::Configure)?;
     for edit in &edits {
         if let Edit::Set(key, value) = edit
             && key == "type"
@@ -139,7 +137,7 @@ pub async fn modify(
 
 /// Removes an index with all it holds. Other indexes keep naming it among their bases, which does no harm.
 pub async fn delete(core: &Arc<Core>, caller: &Caller, path: &IndexPath) -> Result<()> {
-    let index = configurable(core, caller, path, "delete")?;
+    let index = configurable(core, caller, path, Wanted::Delete)?;
     if !index.settings.volatile {
         return Err(Error::Forbidden(format!("index {path} non-volatile, cannot delete")));
     }

@@ -181,7 +181,7 @@ fn check_token(world: &World, token: &DeclaredToken) -> Result<(), String> {
             limits::TOKEN_SECRET_BYTES_MIN
         ));
     }
-    for path in &token.scope.indexes {
+    for path in token.scope.indexes.iter().flatten() {
         check_known(world, path)?;
     }
     account::check_token_request(&Caller::system(), token.user.as_str(), &token.name, &token.scope).map_err(|e| e.to_string())

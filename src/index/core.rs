@@ -1,6 +1,7 @@
 //! The parts that the rules work with, put together once at start (`app`) and handed to every rule as one reference.
 
 use super::credentials::Verified;
+use super::docs::Directories;
 use super::fetch::Fetches;
 use super::flight::Flights;
 use super::follow::Changes;
@@ -41,6 +42,8 @@ pub struct Core {
     pub listings: Listings,
     /// Rendered pages.
     pub pages: Pages,
+    /// Directories of documentation archives.
+    pub directories: Directories,
     /// Credentials found good a moment ago.
     pub verified: Verified,
     /// Files that are being fetched from upstream.
@@ -104,6 +107,7 @@ impl Core {
             changes: Changes::default(),
             listings,
             pages,
+            directories: Directories::default(),
             verified: Verified::default(),
             fetches: Fetches::default(),
             refreshes: Flights::default(),

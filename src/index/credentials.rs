@@ -5,6 +5,7 @@
 
 use super::access::{Caller, Scope, TokenInfo, User};
 use super::core::Core;
+use super::{devpi_tokens, passwords};
 use crate::clock::Timestamp;
 use crate::db;
 use crate::db::UserId;
@@ -12,24 +13,25 @@ use crate::error::{Error, Result};
 use crate::limits;
 use crate::names::UserName;
 use crate::pypi::Sha256;
-use argon2::Argon2;
-use argon2::password_hash::phc::PasswordHash;
-use argon2::password_hash::{PasswordHasher, PasswordVerifier};
 use moka::future::Cache;
 use sha2::{Digest, Sha256 as Hasher};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use tokio::sync::Semaphore;
 
 /// What every token begins with. Not `devpi-` or `pypi-`: devpi's client rewrites passwords that do.
 pub const TOKEN_PREFIX: &str = "cheeseshop_";
 /// What every session's secret begins with.
 pub const SESSION_PREFIX: &str = "cheeseshop-session_";
 
+/// Whether a secret is a token of either kind, which knows its owner and needs no user name.
+pub fn is_token(secret: &str) -> bool {
+    secret.starts_with(TOKEN_PREFIX) || devpi_tokens::parse(secret).is_some()
+}
+
 /// What a request brought along to prove who sends it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Credentials {
-    /// The user name; `None` with a bearer token. Ignored beside a token, which knows its owner.
+    /// The user name; `None` with a bearer token. Ignored beside a token of ours, which knows its owner.
     pub user: Option<String>,
     /// Password, token or session.
     pub secret: String,
@@ -49,8 +51,8 @@ pub struct Verified {
     generation: AtomicU64,
     /// Mixed into the keys, so that what lies in memory is no plain hash of a password.
     salt: [u8; 32],
-    /// A password's check takes 19 MiB and a core for a while; not everybody at once.
-    checks: Semaphore,
+    /// A password's check takes memory and a core for a while; not everybody at once.
+    pub(super) checks: passwords::Checks,
 }
 
 #[derive(Debug, Clone)]
@@ -70,7 +72,7 @@ impl Default for Verified {
             cache: Cache::builder().max_capacity(limits::CREDENTIALS_KEPT).time_to_live(limits::CREDENTIALS_KEPT_FOR).build(),
             generation: AtomicU64::new(0),
             salt,
-            checks: Semaphore::new(limits::PASSWORD_CHECKS_AT_ONCE),
+            checks: passwords::Checks::default(),
         }
     }
 }
@@ -126,6 +128,9 @@ fn tell(credentials: &Credentials, error: &Error) {
 
 async fn check(core: &Core, credentials: &Credentials, now: Timestamp) -> Result<(Caller, Option<Timestamp>)> {
     let secret = credentials.secret.as_str();
+    if let Some(token) = devpi_tokens::parse(secret) {
+        return devpi_tokens::check(core, credentials.user.as_deref(), &token, now).await?.ok_or(REFUSED);
+    }
     if secret.len() > limits::PASSWORD_BYTES_MAX {
         return Err(REFUSED);
     }
@@ -169,43 +174,27 @@ async fn check_password(core: &Core, credentials: &Credentials) -> Result<(Calle
     let name = credentials.user.as_deref().ok_or(REFUSED)?;
     let user = db::users::by_name(&mut core.db.read().await?, name).await?.filter(|user| user.disabled.is_none());
     // A missing user costs the same time as a wrong password, so that nobody can list users with a stop-watch.
-    let hash = user.as_ref().and_then(|user| user.password_hash.clone()).unwrap_or_else(|| NOBODYS_HASH.into());
-    let good = verify(core, credentials.secret.clone(), hash).await?;
-    match user {
-        Some(user) if good => Ok((Caller { user: Some(User { name: user.name, admin: user.admin }), token: None }, None)),
-        _ => Err(REFUSED),
-    }
+    let hash = user.as_ref().and_then(|user| user.password_hash.clone()).unwrap_or_else(|| passwords::NOBODYS_HASH.into());
+    let good = passwords::verify(core, credentials.secret.clone(), hash).await?;
+    let Some(user) = user.filter(|_| good) else { return Err(REFUSED) };
+    renew(core, &user, &credentials.secret).await;
+    Ok((Caller { user: Some(User { name: user.name, admin: user.admin }), token: None }, None))
 }
 
-/// The hash of a password that nobody has: with the costs of a real one.
-const NOBODYS_HASH: &str = "$argon2id$v=19$m=19456,t=2,p=1$bm9ib2R5J3Mgc2FsdA$6tkWbQXcVYcRvJF6m4lYkdo1iPvLvMxL7xuVkGdJdCI";
-
-/// Compares a password with a hash, on the blocking pool and not too many at once.
-async fn verify(core: &Core, password: String, hash: String) -> Result<bool> {
-    let _permit = core.verified.checks.acquire().await.map_err(|e| Error::Internal(e.into()))?;
-    let good = tokio::task::spawn_blocking(move || {
-        let Ok(parsed) = PasswordHash::new(&hash) else { return false };
-        Argon2::default().verify_password(password.as_bytes(), &parsed).is_ok()
-    });
-    Ok(good.await?)
-}
-
-/// Hashes a password: argon2id with the library's costs (19 MiB, 2 passes), as a PHC string.
-pub async fn hash_password(core: &Core, password: &str) -> Result<String> {
-    if password.len() > limits::PASSWORD_BYTES_MAX {
-        return Err(Error::BadRequest(format!("A password has at most {} bytes", limits::PASSWORD_BYTES_MAX)));
+/// Hashes a password that was just found good with our own costs, if it came from elsewhere with others. The password stays the
+/// same, so no session ends and nothing is journalled; if it fails, the next sign-in tries again.
+async fn renew(core: &Core, user: &db::users::User, password: &str) {
+    let Some(old) = user.password_hash.as_deref().filter(|hash| passwords::is_foreign(hash)) else { return };
+    let renewed = async {
+        let new = passwords::hash(core, password).await?;
+        let mut c = core.db.begin().await?;
+        db::users::renew_hash(&mut c, user.id, old, &new).await?;
+        c.commit().await.map_err(Error::from)
+    };
+    match renewed.await {
+        Ok(()) => tracing::info!(user = user.name.as_str(), "the password has been hashed anew"),
+        Err(error) => tracing::warn!(user = user.name.as_str(), %error, "the password could not be hashed anew"),
     }
-    // It would be taken for a token or a session wherever it is used.
-    if [TOKEN_PREFIX, SESSION_PREFIX].iter().any(|prefix| password.starts_with(prefix)) {
-        return Err(Error::BadRequest(format!("A password must not begin with {TOKEN_PREFIX} or {SESSION_PREFIX}")));
-    }
-    let password = password.to_owned();
-    let _permit = core.verified.checks.acquire().await.map_err(|e| Error::Internal(e.into()))?;
-    let hash = tokio::task::spawn_blocking(move || {
-        let hash = Argon2::default().hash_password(password.as_bytes());
-        hash.map(|h| h.to_string()).map_err(|e| Error::Internal(anyhow::anyhow!("hashing a password: {e}")))
-    });
-    hash.await?
 }
 
 /// A new secret with this prefix: 32 random bytes in letters and digits that survive URLs, headers and shells.
@@ -229,16 +218,6 @@ pub async fn begin_session(core: &Core, user: UserId) -> Result<(String, Timesta
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// A hash that does not parse would be refused at once, and its speed would tell that there is no such user.
-    #[test]
-    fn nobodys_hash_costs_what_a_real_one_costs() {
-        let nobodys = PasswordHash::new(NOBODYS_HASH).unwrap();
-        let real = Argon2::default().hash_password(b"secret").unwrap();
-        let costs = |hash: &PasswordHash| hash.params.to_string();
-        assert_eq!(costs(&nobodys), costs(&real));
-        assert_eq!(nobodys.hash.unwrap().len(), real.hash.unwrap().len());
-    }
 
     #[test]
     fn secrets_are_long_and_never_the_same() {

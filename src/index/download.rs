@@ -42,25 +42,63 @@ pub enum Source {
 ///
 /// 404 if there is none, 410 if it was there and was removed, 502 if only upstream could tell and does not answer.
 pub async fn find(core: &Arc<Core>, caller: &Caller, user: &str, index: &str, folder: &str, filename: &str) -> Result<Found> {
+    let place = (user, index);
     let mut outcome = Error::NotFound("no such file".into());
-    for project in filename_guess::guess_projects(filename) {
-        let sight = access::sight(&core.tree.load(), caller, user, index, Some(&project))?;
-        match listing::listing(core, &sight, &project).await {
-            Ok(listing) => {
-                if let Some(listed) = listing.find(filename, |listed| fits(listed, folder)) {
-                    return Ok(Found { listed: listed.clone(), project, public: sight.place.all_public });
-                }
-                if was_removed(core, &sight, &project, folder, filename).await? {
-                    return Err(Error::Gone("file existed, deleted in later serial".into()));
-                }
-            }
-            Err(error @ (Error::BadGateway(_) | Error::Unavailable { .. })) => outcome = error,
-            Err(error) => return Err(error),
+    let guesses = filename_guess::guess_projects(filename);
+    for project in &guesses {
+        if let Some(found) = look(core, caller, place, project, (folder, filename), &mut outcome).await? {
+            return Ok(found);
+        }
+    }
+    // A lenient index takes file names that do not tell where the project's name ends.
+    for project in holders(core, folder, filename).await?.iter().filter(|project| !guesses.contains(project)) {
+        if let Some(found) = look(core, caller, place, project, (folder, filename), &mut outcome).await? {
+            return Ok(found);
         }
     }
     // A name that belongs to no project at all must not tell whether a hidden index exists.
     access::sight(&core.tree.load(), caller, user, index, None)?;
     Err(outcome)
+}
+
+/// Looks for the file among those of one project. An upstream that does not answer is noted in `outcome`.
+async fn look(
+    core: &Arc<Core>,
+    caller: &Caller,
+    (user, index): (&str, &str),
+    project: &ProjectName,
+    (folder, filename): (&str, &str),
+    outcome: &mut Error,
+) -> Result<Option<Found>> {
+    let sight = access::sight(&core.tree.load(), caller, user, index, Some(project))?;
+    match listing::listing(core, &sight, project).await {
+        Ok(listing) => {
+            if let Some(listed) = listing.find(filename, |listed| fits(listed, folder)) {
+                let public = sight.place.all_public;
+                return Ok(Some(Found { listed: listed.clone(), project: project.clone(), public }));
+            }
+            match was_removed(core, &sight, project, folder, filename).await? {
+                true => Err(Error::Gone("file existed, deleted in later serial".into())),
+                false => Ok(None),
+            }
+        }
+        Err(error @ (Error::BadGateway(_) | Error::Unavailable { .. })) => {
+            *outcome = error;
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// The projects that hold a file of this name whose digest begins as the folder says, on any stage.
+pub(super) async fn holders(core: &Core, folder: &str, filename: &str) -> Result<Vec<ProjectName>> {
+    let digits = folder.strip_prefix("+f/").map(|rest| rest.replace('/', "")).unwrap_or_default();
+    match hex::decode(&digits) {
+        Ok(prefix) if digits.len() == links::FOLDER_DIGITS => {
+            Ok(db::files::holders(&mut core.db.read().await?, &prefix, filename).await?)
+        }
+        _ => Ok(Vec::new()),
+    }
 }
 
 /// Whether a link with this folder means the file: the folder its page shows, or that of any other hash the page gives.

@@ -1,6 +1,7 @@
 //! What each index of an order holds of each version of a project: what devpi's JSON tells, with who uploaded what and when.
 //!
-//! A page shows each file name once; here every index speaks for itself, the first one loudest.
+//! A page shows each file name once, and only releases with files; here every index speaks for itself, the first one loudest,
+//! also of releases that were only registered or have nothing but documentation.
 
 use super::access::Sight;
 use super::core::Core;
@@ -8,7 +9,8 @@ use super::merge::{Listed, Listing};
 use super::settings::Kind;
 use super::tree::Index;
 use crate::db;
-use crate::db::IndexId;
+use crate::db::attachments::Attachment;
+use crate::db::{IndexId, ReleaseId};
 use crate::error::Result;
 use crate::pypi::version::sort_key;
 use serde_json::Value;
@@ -23,6 +25,8 @@ pub struct Rows {
     releases: HashMap<Vec<u8>, db::releases::Release>,
     /// By file name.
     files: HashMap<String, db::files::File>,
+    /// By release, the oldest first.
+    attachments: HashMap<ReleaseId, Vec<Attachment>>,
 }
 
 /// One version: what each index holds of it, in resolution order. The first speaks, the others are in its shadow.
@@ -30,7 +34,7 @@ pub struct Rows {
 pub struct Held<'a> {
     /// The version as the first index writes it.
     pub version: &'a str,
-    /// Nothing if no index has a file of it.
+    /// Nothing if only a mirror knows it, and none of its files.
     pub parts: Vec<Part<'a>>,
 }
 
@@ -47,6 +51,8 @@ pub struct Part<'a> {
     pub metadata: Option<&'a Value>,
     /// Its files, each with its row, which mirrored files do not need to have.
     pub files: Vec<(&'a Listed, Option<&'a db::files::File>)>,
+    /// Its documentation and its files' test results, the oldest first.
+    pub attachments: &'a [Attachment],
 }
 
 /// Reads the rows of the stages that a listing has files of.
@@ -57,7 +63,13 @@ pub async fn rows(core: &Core, sight: &Sight, listing: &Listing) -> Result<HashM
         let Some(project) = db::projects::by_name(&mut c, index.id, &listing.name).await? else { continue };
         let releases = db::releases::of_project(&mut c, project.id).await?;
         let files = db::files::live(&mut c, project.id).await?;
+        // PEP 792: a quarantined project offers nothing.
+        let attachments = match project.status.as_ref().is_some_and(|status| status.status == "quarantined") {
+            true => Vec::new(),
+            false => db::attachments::of_project(&mut c, project.id).await?,
+        };
         let rows = Rows {
+            attachments: by_release(attachments),
             display_name: project.display_name,
             releases: releases.into_iter().map(|release| (sort_key(&release.version), release)).collect(),
             files: files.into_iter().map(|file| (file.filename.clone(), file)).collect(),
@@ -65,6 +77,14 @@ pub async fn rows(core: &Core, sight: &Sight, listing: &Listing) -> Result<HashM
         all.insert(index.id, rows);
     }
     Ok(all)
+}
+
+fn by_release(attachments: Vec<Attachment>) -> HashMap<ReleaseId, Vec<Attachment>> {
+    let mut map: HashMap<ReleaseId, Vec<Attachment>> = HashMap::new();
+    for attachment in attachments {
+        map.entry(attachment.release_id).or_default().push(attachment);
+    }
+    map
 }
 
 /// The versions of a listing, the oldest first; only the given one, if one is given.
@@ -91,9 +111,11 @@ pub fn versions<'a>(
         }
     }
     let held = spellings.iter().map(|(key, spelling)| {
-        let holding = order.iter().filter_map(|index| Some((index, files.remove(&(key.as_slice(), index.id))?)));
-        let parts: Vec<Part<'a>> =
-            holding.map(|(index, files)| part(index, listing, rows.get(&index.id), (key, spelling), files)).collect();
+        let holding = order.iter().filter_map(|index| {
+            let files = files.remove(&(key.as_slice(), index.id)).unwrap_or_default();
+            part(index, listing, rows.get(&index.id), (key, spelling), files)
+        });
+        let parts: Vec<Part<'a>> = holding.collect();
         Held { version: parts.first().map_or(spelling, |part| part.version), parts }
     });
     held.collect()
@@ -105,22 +127,25 @@ fn twins(listing: &Listing) -> impl Iterator<Item = &Listed> {
     listing.shadowed.iter().filter(move |listed| shown.contains(listed.file.filename.as_str()))
 }
 
+/// What an index holds of a version; `None` if it has neither files of it nor a release.
 fn part<'a>(
     index: &'a Arc<Index>,
     listing: &'a Listing,
     rows: Option<&'a Rows>,
     (key, spelling): (&[u8], &'a str),
     files: Vec<&'a Listed>,
-) -> Part<'a> {
+) -> Option<Part<'a>> {
     let release = rows.and_then(|rows| rows.releases.get(key));
+    let of_file = files.first().map(|listed| listed.version.as_deref().unwrap_or(spelling));
     let row = |listed: &Listed| rows.and_then(|rows| rows.files.get(&listed.file.filename));
-    Part {
+    Some(Part {
         index,
         name: rows.map_or(listing.name.as_str(), |rows| &rows.display_name),
-        version: release.map_or_else(|| files[0].version.as_deref().unwrap_or(spelling), |release| &release.version),
+        version: release.map(|release| release.version.as_str()).or(of_file)?,
         metadata: release.map(|release| &release.metadata.0),
+        attachments: release.zip(rows).and_then(|(release, rows)| rows.attachments.get(&release.id)).map_or(&[], Vec::as_slice),
         files: files.into_iter().map(|listed| (listed, row(listed))).collect(),
-    }
+    })
 }
 
 #[cfg(test)]

@@ -1,10 +1,14 @@
 //! Looks into an uploaded wheel or source distribution: takes the metadata out and refuses what would harm or mislead those
-//! who install it. What the archive says is the truth; the fields of an upload form are only claims.
+//! who install it. What the archive says is the truth; the fields of an upload form are only claims. Documentation archives
+//! are looked into for those who read them.
 //!
 //! Blocks, and does nothing but read the handle it is given: call it on the blocking pool. Memory and time are bounded by
-//! `limits.rs`, whatever the bytes say. A wheel costs a look at its directory, a source distribution one pass through it.
+//! `limits.rs`, whatever the bytes say. A wheel costs a look at its directory, a source distribution or a documentation archive
+//! one pass through it.
 
 mod archive_path;
+mod docs;
+mod member;
 mod record;
 mod refused;
 mod sdist;
@@ -20,6 +24,8 @@ use std::io::{Read, Seek};
 use crate::pypi::filename::{DistKind, SdistExtension};
 use crate::pypi::{CoreMetadata, DistFilename, ProjectName, Version};
 
+pub use docs::DocsZip;
+pub use member::{Member, Unpack};
 pub use refused::Refused;
 
 /// What an archive says about itself.

@@ -3,7 +3,7 @@
 //! Pure. The one place that knows the shape; pages write it and file requests are matched against it.
 
 use super::merge::Listed;
-use crate::pypi::PageFile;
+use crate::pypi::{PageFile, Sha256};
 use crate::urls::encode_segment;
 
 /// Hex digits of the hash that stand in a link's folder.
@@ -14,9 +14,18 @@ pub const FOLDER_DIGITS: usize = 16;
 /// `+f/<first 3 hex digits>/<next 13>` of the best hash the page gave; `+e/<address of the upstream folder>` if it gave none.
 pub fn folder(file: &PageFile) -> String {
     match best_hash(file) {
-        Some(hex) => format!("+f/{}/{}", &hex[..3], &hex[3..FOLDER_DIGITS]),
+        Some(hex) => hashed(hex),
         None => format!("+e/{}", flattened(&file.url)),
     }
+}
+
+/// The folder of what is linked by its SHA-256.
+pub fn folder_of(sha256: &Sha256) -> String {
+    hashed(&sha256.hex())
+}
+
+fn hashed(hex: &str) -> String {
+    format!("+f/{}/{}", &hex[..3], &hex[3..FOLDER_DIGITS])
 }
 
 /// The hash that stands in the link: SHA-256, else whatever the page gave first. Shorter than 16 digits is none.

@@ -1,11 +1,16 @@
 //! The upload, as named steps: claims -> digests -> inspect -> commit the blobs -> one transaction -> follow.
 //!
-//! The form is a hint; the archive is the truth. Nothing is visible before the transaction, and after it everything is. A step
+//! The form is a hint; the archive is the truth. Where an index is lenient and the archive says nothing, the form is believed. Nothing is visible before the transaction, and after it everything is. A step
 //! that refuses leaves nothing behind.
+
+mod claims;
+pub mod docs;
+pub mod register;
 
 use super::access::{self, Action as Wanted, Caller};
 use super::core::Core;
 use super::inspect::{self, Inspected, Refused};
+use super::settings::UploadChecks;
 use super::store::{self, Incoming, Outcome};
 use super::tree::Index;
 use super::{fetch, follow};
@@ -13,8 +18,9 @@ use crate::blobs::{Spooled, StoredBlob};
 use crate::db::journal::{Action, Change};
 use crate::db::{self, Conn};
 use crate::error::{Error, Result};
-use crate::pypi::{DistFilename, ProjectName, Version};
-use serde_json::json;
+use crate::pypi::{ProjectName, metadata_form, version};
+use claims::Claims;
+use serde_json::{Value, json};
 use std::sync::Arc;
 
 /// What came with an upload form.
@@ -28,90 +34,48 @@ pub struct Upload {
     pub spooled: Spooled,
 }
 
-/// What the form and the file's name say, as far as it was given and makes sense.
-#[derive(Debug)]
-struct Claims {
-    file: DistFilename,
-    sha256: Option<String>,
-    md5: Option<String>,
-    blake2: Option<String>,
+impl Upload {
+    /// The value of a text field; empty and `UNKNOWN` count as not given (old distutils, pdm).
+    fn field(&self, name: &str) -> Option<&str> {
+        let value = self.fields.iter().find(|(key, _)| key == name).map(|(_, value)| value.trim());
+        value.filter(|text| !text.is_empty() && *text != "UNKNOWN")
+    }
+}
+
+/// What a release's pages show of it: said by the archive, or, where that says nothing, by the form.
+struct Said {
+    display_name: String,
+    version: String,
+    metadata: Value,
+    requires_python: Option<String>,
+    /// The bytes of METADATA or PKG-INFO, if the archive has it.
+    bytes: Option<Vec<u8>>,
 }
 
 /// Publishes an upload to `index`.
 pub async fn publish(core: &Arc<Core>, caller: &Caller, index: &Arc<Index>, upload: Upload) -> Result<Outcome> {
-    let claims = claims(&upload)?;
-    if !access::may(caller, Wanted::Upload, index, Some(&claims.file.project)) {
-        return Err(Error::Forbidden(format!("this token may not upload to project '{}'", claims.file.project)));
+    let checks = index.settings.upload_checks;
+    let claims = claims::read(&upload, checks)?;
+    if !access::may(caller, Wanted::Upload, index, Some(&claims.project)) {
+        return Err(Error::Forbidden(format!("this token may not upload to project '{}'", claims.project)));
     }
     check_digests(&claims, &upload.spooled)?;
-    let inspected = inspect(&claims, &upload.spooled).await?;
+    let said = match inspect(&claims, &upload.spooled, checks).await? {
+        Some(inspected) => said_by_archive(inspected),
+        None => said_by_form(&claims, &upload),
+    };
     let (actor, task, index) = (caller.actor(), core.clone(), index.clone());
     follow::change(core, async move {
         let blob = task.blobs.commit(upload.spooled).await?;
-        let metadata = task.blobs.put_bytes(inspected.metadata_bytes.clone().into()).await?;
-        let entry = Entry {
-            index: &index,
-            claims: &claims,
-            inspected: &inspected,
-            blob,
-            metadata,
-            filename: &upload.filename,
-            actor: &actor,
+        let metadata_blob = match &said.bytes {
+            Some(bytes) => Some(task.blobs.put_bytes(bytes.clone().into()).await?),
+            None => None,
         };
-        record(&task, &entry).await
+        let entry =
+            Entry { index: &index, claims: &claims, said, blob, metadata_blob, filename: &upload.filename, actor: &actor };
+        record(&task, entry).await
     })
     .await
-}
-
-/// The value of a text field; empty and `UNKNOWN` count as not given (old distutils, pdm).
-fn field<'a>(upload: &'a Upload, name: &str) -> Option<&'a str> {
-    let value = upload.fields.iter().find(|(key, _)| key == name).map(|(_, value)| value.trim());
-    value.filter(|text| !text.is_empty() && *text != "UNKNOWN")
-}
-
-/// Step one: what the form says must agree with the file's name, as far as it says anything.
-fn claims(upload: &Upload) -> Result<Claims> {
-    let file = DistFilename::parse(&upload.filename).map_err(|e| Error::BadRequest(e.to_string()))?;
-    if let Some(text) = field(upload, "name") {
-        let name = ProjectName::parse(text).map_err(|e| Error::BadRequest(e.to_string()))?;
-        if name != file.project {
-            return Err(Error::BadRequest(format!("filename '{}' does not match project name '{text}'", upload.filename)));
-        }
-    }
-    if let Some(text) = field(upload, "version") {
-        let version = Version::parse(text).map_err(|e| Error::BadRequest(e.to_string()))?;
-        if version != file.version {
-            return Err(Error::BadRequest(format!("filename '{}' does not contain version '{text}'", upload.filename)));
-        }
-    }
-    let wanted = if file.is_wheel() { "bdist_wheel" } else { "sdist" };
-    if let Some(kind) = field(upload, "filetype").filter(|kind| *kind != wanted) {
-        return Err(Error::BadRequest(format!("filetype '{kind}' does not fit filename '{}': use {wanted}", upload.filename)));
-    }
-    Ok(Claims {
-        sha256: hex_field(upload, "sha256_digest", 64)?,
-        md5: hex_field(upload, "md5_digest", 32)?,
-        blake2: blake2_field(upload)?,
-        file,
-    })
-}
-
-fn hex_field(upload: &Upload, name: &str, digits: usize) -> Result<Option<String>> {
-    let Some(text) = field(upload, name) else { return Ok(None) };
-    match text.len() == digits && text.bytes().all(|b| b.is_ascii_hexdigit()) {
-        true => Ok(Some(text.to_ascii_lowercase())),
-        false => Err(Error::BadRequest(format!("{name} must have {digits} hex digits"))),
-    }
-}
-
-/// The BLAKE2 digest. distutils of Python 3.6 to 3.11 sends BLAKE2b-512 in this field, which is not what its name says; that
-/// one is passed over, because the other digests are there.
-fn blake2_field(upload: &Upload) -> Result<Option<String>> {
-    const BLAKE2B_512_DIGITS: usize = 128;
-    match field(upload, "blake2_256_digest") {
-        Some(text) if text.len() == BLAKE2B_512_DIGITS => Ok(None),
-        _ => hex_field(upload, "blake2_256_digest", 64),
-    }
 }
 
 /// Step two: the bytes that came are the bytes that were sent.
@@ -133,42 +97,70 @@ fn check_digests(claims: &Claims, spooled: &Spooled) -> Result<()> {
     Ok(())
 }
 
-/// Step three: the archive is what its name says. On the blocking pool, because a source distribution is read whole.
-async fn inspect(claims: &Claims, spooled: &Spooled) -> Result<Inspected> {
-    let (mut file, name) = (spooled.file()?, claims.file.clone());
+/// Step three: the archive is what its name says; `None` if it says nothing and need not. On the blocking pool, because a source
+/// distribution is read whole.
+async fn inspect(claims: &Claims, spooled: &Spooled, checks: UploadChecks) -> Result<Option<Inspected>> {
+    let Some(name) = claims.dist.clone() else { return Ok(None) };
+    let mut file = spooled.file()?;
     let inspected = tokio::task::spawn_blocking(move || inspect::inspect(&mut file, &name)).await?;
-    inspected.map_err(|refused| match refused {
-        Refused::Unreadable(error) => error.into(),
-        refused => Error::BadRequest(format!("Invalid distribution file. {refused}")),
-    })
+    match inspected {
+        Ok(inspected) => Ok(Some(inspected)),
+        Err(Refused::Unreadable(error)) => Err(error.into()),
+        Err(_) if checks == UploadChecks::Lenient => Ok(None),
+        Err(refused) => Err(Error::BadRequest(format!("Invalid distribution file. {refused}"))),
+    }
+}
+
+fn said_by_archive(inspected: Inspected) -> Said {
+    let metadata = &inspected.metadata;
+    Said {
+        display_name: metadata.name().to_owned(),
+        version: metadata.version().to_owned(),
+        metadata: metadata.to_json(),
+        requires_python: metadata.requires_python().map(str::to_owned),
+        bytes: Some(inspected.metadata_bytes),
+    }
+}
+
+fn said_by_form(claims: &Claims, upload: &Upload) -> Said {
+    let fields = upload.fields.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+    let metadata = metadata_form::from_form(fields);
+    Said {
+        display_name: claims.display_name.clone(),
+        version: claims.version.clone(),
+        metadata: metadata.to_json(),
+        requires_python: metadata.requires_python().map(str::to_owned),
+        bytes: None,
+    }
 }
 
 /// What step five writes.
 struct Entry<'a> {
     index: &'a Index,
     claims: &'a Claims,
-    inspected: &'a Inspected,
+    said: Said,
     blob: StoredBlob,
-    metadata: StoredBlob,
+    metadata_blob: Option<StoredBlob>,
     filename: &'a str,
     actor: &'a str,
 }
 
 /// Step five: one transaction. Dropping it without a commit undoes all of it.
-async fn record(core: &Core, entry: &Entry<'_>) -> Result<Outcome> {
+async fn record(core: &Core, entry: Entry<'_>) -> Result<Outcome> {
     let now = core.clock.now();
-    let (project, metadata) = (&entry.claims.file.project, &entry.inspected.metadata);
+    let (project, said) = (&entry.claims.project, &entry.said);
     let mut c = core.db.begin().await?;
     refuse_if_closed(&mut c, entry.index, project).await?;
+    let metadata = with_what_is_known(&mut c, entry.index, project, said).await?;
     let file = Incoming {
         project,
-        display_name: metadata.name(),
-        version: metadata.version(),
-        metadata: &metadata.to_json(),
+        display_name: &said.display_name,
+        version: &said.version,
+        metadata: &metadata,
         filename: entry.filename,
         blob: fetch::blob_row(&entry.blob),
-        metadata_blob: Some(fetch::blob_row(&entry.metadata)),
-        requires_python: metadata.requires_python(),
+        metadata_blob: entry.metadata_blob.as_ref().map(fetch::blob_row),
+        requires_python: said.requires_python.as_deref(),
         uploaded: now,
         uploaded_by: Some(entry.actor),
         log: None,
@@ -184,7 +176,7 @@ async fn record(core: &Core, entry: &Entry<'_>) -> Result<Outcome> {
         index: Some(entry.index.id),
         project: Some(project),
         action,
-        detail: json!({"filename": entry.filename, "version": entry.claims.file.version.as_str(), "sha256": entry.blob.sha256}),
+        detail: json!({"filename": entry.filename, "version": said.version, "sha256": entry.blob.sha256}),
     };
     let outcome = stored.outcome;
     store::seal(&mut c, &[stored], &change, now).await?;
@@ -192,8 +184,18 @@ async fn record(core: &Core, entry: &Entry<'_>) -> Result<Outcome> {
     Ok(outcome)
 }
 
+/// The metadata of the release. A form lays itself over what an earlier one said (devpi's `submit`, then `file_upload`); an
+/// archive speaks for itself.
+async fn with_what_is_known(c: &mut Conn, index: &Index, name: &ProjectName, said: &Said) -> Result<Value> {
+    let by_archive = said.bytes.is_some();
+    let project = if by_archive { None } else { db::projects::by_name(c, index.id, name).await? };
+    let Some(project) = project else { return Ok(said.metadata.clone()) };
+    let known = db::releases::by_canonical(c, project.id, &version::canonical(&said.version)).await?;
+    Ok(known.map_or_else(|| said.metadata.clone(), |known| metadata_form::overlaid(&known.metadata.0, said.metadata.clone())))
+}
+
 /// PEP 792: an archived or quarantined project takes no uploads.
-async fn refuse_if_closed(c: &mut Conn, index: &Index, name: &ProjectName) -> Result<()> {
+pub(super) async fn refuse_if_closed(c: &mut Conn, index: &Index, name: &ProjectName) -> Result<()> {
     let project = db::projects::by_name(c, index.id, name).await?;
     let status = project.and_then(|p| p.status).map(|json| json.0.status);
     match status.as_deref() {

@@ -1,18 +1,21 @@
-//! Taking back what was published: removing files, releases and projects, and yanking (PEP 592).
+//! Taking back what was published: removing files, attachments, releases and projects, and yanking (PEP 592).
 //!
-//! A removed file keeps its row. A project that loses its last file keeps its name from the mirrors (`reserved`) until its
-//! owner lets go of it, so that taking a package back never lets a stranger's package of that name in.
+//! A removed file keeps its row. A project that loses the last of its files and releases keeps its name from the mirrors
+//! (`reserved`) until its owner lets go of it, so that taking a package back never lets a stranger's package of that name in.
 
 use super::access::{self, Action as Wanted, Caller};
 use super::core::Core;
 use super::tree::Index;
 use super::{download, follow, store};
 use crate::clock::Timestamp;
+use crate::db::attachments::{Attachment, Kind};
+use crate::db::files::File;
 use crate::db::journal::{Action, Change};
-use crate::db::{self, Conn, Serial};
+use crate::db::projects::Project;
+use crate::db::{self, AttachmentId, Conn, ReleaseId, Serial};
 use crate::error::{Error, Result};
-use crate::pypi::{ProjectName, Version};
-use serde_json::json;
+use crate::pypi::{ProjectName, version};
+use serde_json::{Value, json};
 use std::sync::Arc;
 
 /// What is to be removed.
@@ -20,10 +23,12 @@ use std::sync::Arc;
 pub enum Target {
     /// A whole project.
     Project,
-    /// One release.
+    /// One release, with its documentation.
     Release(String),
-    /// One file.
+    /// One file, with its test results.
     File(String),
+    /// Documentation or one test result.
+    Attachment(AttachmentId),
 }
 
 /// Removes `target` from a stage. On an index that is not volatile only with `force`.
@@ -35,38 +40,33 @@ pub async fn remove(
     target: Target,
     force: bool,
 ) -> Result<()> {
-    require(core, caller, index, project)?;
+    let work = Work::allowed(core, caller, index, project, &target)?;
     if !index.settings.volatile && !force {
         return Err(Error::Forbidden(match &target {
             Target::Project => format!("project '{project}' is on non-volatile index {}", index.path),
-            Target::Release(_) => "cannot delete version on non-volatile index".into(),
-            Target::File(_) => "cannot delete file on non-volatile index".into(),
+            // devpi's words, also where a file is meant.
+            _ => "cannot delete version on non-volatile index".into(),
         }));
     }
-    let (task, index, project, actor) = (core.clone(), index.clone(), project.clone(), caller.actor());
     follow::change(core, async move {
-        let now = task.clock.now();
-        let mut c = task.db.begin().await?;
-        let known = known(&mut c, &index, &project).await?;
-        let files = db::files::live(&mut c, known.id).await?;
-        let (doomed, action) = select(&mut c, &index, &project, &known, files, &target).await?;
-        for file in &doomed {
+        let (mut c, known, now) = work.begin_in_use().await?;
+        let chosen = work.choose(&mut c, &known, &target).await?;
+        for file in &chosen.files {
             store::take_away(&mut c, file.id, Serial::NONE, now).await?;
         }
-        drop_empty_releases(&mut c, &known, &target).await?;
-        if db::files::live(&mut c, known.id).await?.is_empty() {
+        for attachment in &chosen.attachments {
+            db::attachments::remove(&mut c, attachment.id).await?;
+        }
+        for release in &chosen.releases {
+            if chosen.is_whole || is_bare(&mut c, &known, *release).await? {
+                db::releases::remove(&mut c, *release).await?;
+            }
+        }
+        if is_empty(&mut c, &known).await? {
             db::projects::set_reserved(&mut c, known.id, true).await?;
         }
-        let filenames: Vec<&str> = doomed.iter().map(|file| file.filename.as_str()).collect();
-        let change = Change {
-            actor: &actor,
-            index: Some(index.id),
-            project: Some(&project),
-            action,
-            detail: json!({"filenames": filenames}),
-        };
-        let serial = db::journal::append(&mut c, &change, now).await?;
-        for file in &doomed {
+        let serial = work.journal(&mut c, chosen.action, json!({"filenames": chosen.filenames()}), now).await?;
+        for file in &chosen.files {
             db::files::set_removed(&mut c, file.id, serial, now).await?;
         }
         db::projects::set_serial(&mut c, known.id, serial).await?;
@@ -74,72 +74,6 @@ pub async fn remove(
         Ok(())
     })
     .await
-}
-
-fn require(core: &Core, caller: &Caller, index: &Index, project: &ProjectName) -> Result<()> {
-    match access::may(caller, Wanted::Remove, index, Some(project)) {
-        true => Ok(()),
-        false if caller.is_anonymous() => Err(Error::Unauthorized("Sign in to change what this index holds")),
-        false if !access::may(caller, Wanted::Read, index, Some(project)) => {
-            Err(access::hidden(&core.tree.load(), caller, &index.path))
-        }
-        false => Err(Error::Forbidden(format!("no permission to change project '{project}' on {}", index.path))),
-    }
-}
-
-/// The project, locked: its files are read only after uploads under way have ended, and the journal's lock comes last.
-async fn known(c: &mut Conn, index: &Index, project: &ProjectName) -> Result<db::projects::Project> {
-    let known = db::projects::lock(c, index.id, project).await?;
-    known.filter(|known| !known.reserved).ok_or_else(|| Error::NotFound("project not found".into()))
-}
-
-/// The files that go with `target`, and what the journal calls it.
-async fn select(
-    c: &mut Conn,
-    index: &Index,
-    project: &ProjectName,
-    known: &db::projects::Project,
-    files: Vec<db::files::File>,
-    target: &Target,
-) -> Result<(Vec<db::files::File>, Action)> {
-    match target {
-        Target::Project => Ok((files, Action::ProjectRemove)),
-        Target::Release(version) => {
-            let release = release_of(c, known, version).await?;
-            let release = release.ok_or_else(|| {
-                Error::NotFound(format!("version '{version}' of project '{project}' not found on stage '{}'", index.path))
-            })?;
-            Ok((files.into_iter().filter(|file| file.release_id == Some(release)).collect(), Action::ReleaseRemove))
-        }
-        Target::File(filename) => {
-            let file = files.into_iter().find(|file| file.filename == *filename);
-            let file = file.ok_or_else(|| Error::NotFound(format!("package '{filename}' doesn't exist")))?;
-            Ok((vec![file], Action::FileRemove))
-        }
-    }
-}
-
-/// The release of this version, however its zeros are written.
-async fn release_of(c: &mut Conn, known: &db::projects::Project, version: &str) -> Result<Option<db::ReleaseId>> {
-    let Ok(wanted) = Version::parse(version) else { return Ok(None) };
-    let releases = db::releases::of_project(c, known.id).await?;
-    Ok(releases.into_iter().find(|release| release.canonical == wanted.canonical()).map(|release| release.id))
-}
-
-/// Releases that have lost their files go too, and with a whole project all of them.
-async fn drop_empty_releases(c: &mut Conn, known: &db::projects::Project, target: &Target) -> Result<()> {
-    let left: Vec<_> = db::files::live(c, known.id).await?.into_iter().filter_map(|file| file.release_id).collect();
-    let named = match target {
-        Target::Release(version) => release_of(c, known, version).await?,
-        _ => None,
-    };
-    for (release, _) in db::releases::versions(c, known.id).await? {
-        let emptied = !left.contains(&release);
-        if emptied && (named == Some(release) || !matches!(target, Target::Release(_))) {
-            db::releases::remove(c, release).await?;
-        }
-    }
-    Ok(())
 }
 
 /// Yanks the files of a release, or one file of it, with a reason that may be empty; `None` takes the yank back.
@@ -151,21 +85,16 @@ pub async fn yank(
     target: Target,
     reason: Option<String>,
 ) -> Result<()> {
-    require(core, caller, index, project)?;
-    let (task, index, project, actor) = (core.clone(), index.clone(), project.clone(), caller.actor());
+    let work = Work::allowed(core, caller, index, project, &target)?;
     follow::change(core, async move {
-        let now = task.clock.now();
-        let mut c = task.db.begin().await?;
-        let known = known(&mut c, &index, &project).await?;
-        let files = db::files::live(&mut c, known.id).await?;
-        let (chosen, _) = select(&mut c, &index, &project, &known, files, &target).await?;
-        for file in &chosen {
+        let (mut c, known, now) = work.begin_in_use().await?;
+        let chosen = work.choose(&mut c, &known, &target).await?;
+        for file in &chosen.files {
             db::files::set_yanked(&mut c, file.id, reason.as_deref()).await?;
         }
-        let filenames: Vec<&str> = chosen.iter().map(|file| file.filename.as_str()).collect();
         let action = if reason.is_some() { Action::FileYank } else { Action::FileUnyank };
-        let detail = json!({"filenames": filenames, "reason": reason});
-        let serial = journal(&mut c, &actor, &index, &project, action, detail, now).await?;
+        let detail = json!({"filenames": chosen.filenames(), "reason": reason});
+        let serial = work.journal(&mut c, action, detail, now).await?;
         db::projects::set_serial(&mut c, known.id, serial).await?;
         c.commit().await?;
         Ok(())
@@ -173,34 +102,135 @@ pub async fn yank(
     .await
 }
 
-/// Lets go of a name that has no files any more: mirrors may answer for it again.
+/// Lets go of a name that has nothing any more: mirrors may answer for it again.
 pub async fn release_name(core: &Arc<Core>, caller: &Caller, index: &Arc<Index>, project: &ProjectName) -> Result<()> {
-    require(core, caller, index, project)?;
-    let (task, index, project, actor) = (core.clone(), index.clone(), project.clone(), caller.actor());
+    let work = Work::allowed(core, caller, index, project, &Target::Project)?;
     follow::change(core, async move {
-        let now = task.clock.now();
-        let mut c = task.db.begin().await?;
-        let reserved = db::projects::lock(&mut c, index.id, &project).await?.filter(|known| known.reserved);
-        let known = reserved.ok_or_else(|| Error::NotFound(format!("no reserved name '{project}' on {}", index.path)))?;
+        let (mut c, known, now) = work.begin().await?;
+        let missing = || Error::NotFound(format!("no reserved name '{}' on {}", work.project, work.index.path));
+        let known = known.filter(|known| known.reserved).ok_or_else(missing)?;
         db::projects::remove(&mut c, known.id).await?;
-        journal(&mut c, &actor, &index, &project, Action::ProjectRemove, json!({"name": "released"}), now).await?;
+        work.journal(&mut c, Action::ProjectRemove, json!({"name": "released"}), now).await?;
         c.commit().await?;
         Ok(())
     })
     .await
 }
 
-async fn journal(
-    c: &mut Conn,
-    actor: &str,
-    index: &Index,
-    project: &ProjectName,
+/// A change to a project of a stage that its caller may make.
+struct Work {
+    core: Arc<Core>,
+    index: Arc<Index>,
+    project: ProjectName,
+    actor: String,
+}
+
+impl Work {
+    fn allowed(core: &Arc<Core>, caller: &Caller, index: &Arc<Index>, project: &ProjectName, target: &Target) -> Result<Self> {
+        let may = |wanted| access::may(caller, wanted, index, Some(project));
+        let wanted = match target {
+            Target::Project => Wanted::RemoveProject,
+            Target::Release(_) => Wanted::RemoveRelease,
+            Target::File(_) | Target::Attachment(_) => Wanted::RemoveFile,
+        };
+        match may(wanted) {
+            true => {
+                let (core, index, project) = (core.clone(), index.clone(), project.clone());
+                Ok(Self { core, index, project, actor: caller.actor() })
+            }
+            false if caller.is_anonymous() => Err(Error::Unauthorized("Sign in to change what this index holds")),
+            false if !may(Wanted::Read) => Err(access::hidden(&core.tree.load(), caller, &index.path)),
+            false => Err(Error::Forbidden(format!("no permission to change project '{project}' on {}", index.path))),
+        }
+    }
+
+    /// Begins the transaction with the project locked: what it has is read only after uploads under way have ended, and the
+    /// journal's lock comes last.
+    async fn begin(&self) -> Result<(Conn, Option<Project>, Timestamp)> {
+        let now = self.core.clock.now();
+        let mut c = self.core.db.begin().await?;
+        let known = db::projects::lock(&mut c, self.index.id, &self.project).await?;
+        Ok((c, known, now))
+    }
+
+    /// The same for a project that must have something.
+    async fn begin_in_use(&self) -> Result<(Conn, Project, Timestamp)> {
+        let (c, known, now) = self.begin().await?;
+        let known = known.filter(|known| !known.reserved).ok_or_else(|| Error::NotFound("project not found".into()))?;
+        Ok((c, known, now))
+    }
+
+    /// What goes with `target`.
+    async fn choose(&self, c: &mut Conn, known: &Project, target: &Target) -> Result<Chosen> {
+        let files = db::files::live(c, known.id).await?;
+        let all = db::releases::versions(c, known.id).await?;
+        match target {
+            Target::Project => {
+                let releases = all.into_iter().map(|(release, _)| release).collect();
+                Ok(Chosen { files, releases, is_whole: true, ..Chosen::of(Action::ProjectRemove) })
+            }
+            Target::Release(text) => {
+                let wanted = version::canonical(text);
+                let found = all.into_iter().find(|(_, version)| version::canonical(version) == wanted);
+                let (release, _) = found.ok_or_else(|| self.no_version(text))?;
+                let files = files.into_iter().filter(|file| file.release_id == Some(release)).collect();
+                Ok(Chosen { files, releases: vec![release], is_whole: true, ..Chosen::of(Action::ReleaseRemove) })
+            }
+            Target::File(filename) => {
+                let file = files.into_iter().find(|file| file.filename == *filename);
+                let file = file.ok_or_else(|| Error::NotFound(format!("package '{filename}' doesn't exist")))?;
+                let releases = file.release_id.into_iter().collect();
+                Ok(Chosen { files: vec![file], releases, ..Chosen::of(Action::FileRemove) })
+            }
+            Target::Attachment(id) => {
+                let found = db::attachments::of_project(c, known.id).await?.into_iter().find(|attachment| attachment.id == *id);
+                let found = found.ok_or_else(|| Error::NotFound("it was removed a moment ago".into()))?;
+                let action = if found.kind == Kind::DocZip { Action::DocsRemove } else { Action::ResultRemove };
+                Ok(Chosen { releases: vec![found.release_id], attachments: vec![found], ..Chosen::of(action) })
+            }
+        }
+    }
+
+    fn no_version(&self, version: &str) -> Error {
+        Error::NotFound(format!("version '{version}' of project '{}' not found on stage '{}'", self.project, self.index.path))
+    }
+
+    async fn journal(&self, c: &mut Conn, action: Action, detail: Value, now: Timestamp) -> Result<Serial> {
+        let change = Change { actor: &self.actor, index: Some(self.index.id), project: Some(&self.project), action, detail };
+        Ok(db::journal::append(c, &change, now).await?)
+    }
+}
+
+/// What goes with a target, and what the journal calls it.
+struct Chosen {
+    files: Vec<File>,
+    attachments: Vec<Attachment>,
+    /// The releases that go: if `is_whole` with all that they have, else only those that have nothing left.
+    releases: Vec<ReleaseId>,
+    is_whole: bool,
     action: Action,
-    detail: serde_json::Value,
-    now: Timestamp,
-) -> Result<Serial> {
-    let change = Change { actor, index: Some(index.id), project: Some(project), action, detail };
-    Ok(db::journal::append(c, &change, now).await?)
+}
+
+impl Chosen {
+    fn of(action: Action) -> Self {
+        Self { files: Vec::new(), attachments: Vec::new(), releases: Vec::new(), is_whole: false, action }
+    }
+
+    fn filenames(&self) -> Vec<&str> {
+        let files = self.files.iter().map(|file| file.filename.as_str());
+        files.chain(self.attachments.iter().map(|attachment| attachment.filename.as_str())).collect()
+    }
+}
+
+/// Whether a release has neither files nor documentation.
+async fn is_bare(c: &mut Conn, known: &Project, release: ReleaseId) -> Result<bool> {
+    let has_files = db::files::live(c, known.id).await?.iter().any(|file| file.release_id == Some(release));
+    Ok(!has_files && db::attachments::docs(c, release).await?.is_none())
+}
+
+/// Whether a project has neither files nor releases. A release may have none: it was registered, or has documentation.
+async fn is_empty(c: &mut Conn, known: &Project) -> Result<bool> {
+    Ok(db::files::live(c, known.id).await?.is_empty() && db::releases::versions(c, known.id).await?.is_empty())
 }
 
 /// The stage that holds the file a link means: who removes through an index removes from that index only.

@@ -5,7 +5,7 @@ use super::access::Caller;
 use super::core::Core;
 use super::credentials::{self, Credentials};
 use super::settings::{Edit, Kind, UploadChecks, allow_private, apply, defaults};
-use super::{account, admin, follow};
+use super::{account, admin, follow, passwords};
 use crate::clock::Timestamp;
 use crate::db::journal::{Action, Change};
 use crate::db::settings::Setting;
@@ -47,7 +47,7 @@ pub async fn first_start(
     upstream: Option<&Origin>,
     default: Option<IndexPath>,
 ) -> Result<bool> {
-    let hash = credentials::hash_password(core, password).await?;
+    let hash = passwords::hash(core, password).await?;
     let (task, upstream) = (core.clone(), upstream.cloned());
     follow::change(core, async move {
         let now = task.clock.now();

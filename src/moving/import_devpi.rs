@@ -11,12 +11,15 @@ mod files;
 mod mirrored;
 mod plan;
 mod projects;
+mod tokens;
 
 use super::dump::INDEX_FILE;
 use super::plain;
 use super::progress::Progress;
 use super::report::Report;
 use crate::blobs::Adopt;
+use crate::clock::Timestamp;
+use crate::index::devpi_secret::DevpiSecret;
 use crate::index::settings::UploadChecks;
 use crate::index::tree::Index;
 use crate::index::{Core, follow};
@@ -38,6 +41,8 @@ pub struct Options {
     pub adopt: Adopt,
     /// What new uploads to imported stages must pass.
     pub checks: UploadChecks,
+    /// The old server's `--secretfile`, without which its tokens end.
+    pub secretfile: Option<PathBuf>,
 }
 
 /// A running import.
@@ -48,6 +53,8 @@ struct Import<'a> {
     plan: Plan,
     /// The indexes that are filled. In a dry run stand-ins that no row backs.
     targets: HashMap<IndexPath, Arc<Index>>,
+    /// What the old server's tokens are derived with.
+    secret: Option<DevpiSecret>,
     /// Versions that a mirror knew as yanked, with the reason. There are few, and their files come in a later walk.
     yanked: HashMap<(IndexPath, ProjectName, String), Value>,
     report: Report,
@@ -60,7 +67,11 @@ pub async fn import(core: Option<&Arc<Core>>, options: &Options, progress: Progr
     check_folder(&options.folder)?;
     let mut report = Report { dry_run: core.is_none(), ..Report::default() };
     let plan = plan::read(options, &mut report).await?;
-    let mut import = Import { core, options, plan, targets: HashMap::new(), yanked: HashMap::new(), report, progress };
+    let secret = match &options.secretfile {
+        Some(file) => Some(tokens::secret(file).await?),
+        None => None,
+    };
+    let mut import = Import { core, options, plan, secret, targets: HashMap::new(), yanked: HashMap::new(), report, progress };
     import.progress.set_total(import.plan.extent.files);
     import.make_accounts().await?;
     import.bring_projects().await?;
@@ -82,6 +93,11 @@ impl Import<'_> {
     /// The file that holds everything but bytes.
     fn index_file(&self) -> PathBuf {
         self.options.folder.join(INDEX_FILE)
+    }
+
+    /// The present moment; without a server nothing is dated.
+    fn now(&self) -> Timestamp {
+        self.core.map_or(Timestamp::EPOCH, |core| core.clock.now())
     }
 
     /// The index that an entry of the dump is for, if it is one that is filled.

@@ -79,12 +79,17 @@ impl CoreMetadata {
             fields.retain(|(field, _)| field != "description");
             fields.push(("description".to_owned(), body.replace("\r\n", "\n")));
         }
-        fields.retain(|(_, value)| !matches!(value.trim(), "" | PLACEHOLDER));
-        let metadata = Self { fields };
+        let metadata = Self::of_fields(fields);
         for field in REQUIRED {
             metadata.require_once(field)?;
         }
         Ok(metadata)
+    }
+
+    /// Metadata that came field by field, names in lower case: judged by nobody, nothing is required.
+    pub(super) fn of_fields(mut fields: Vec<(String, String)>) -> Self {
+        fields.retain(|(_, value)| !matches!(value.trim(), "" | PLACEHOLDER));
+        Self { fields }
     }
 
     fn require_once(&self, field: &'static str) -> Result<(), InvalidMetadata> {

@@ -8,6 +8,7 @@ pub mod digest;
 pub mod filename;
 pub mod filename_guess;
 pub mod metadata;
+pub mod metadata_form;
 pub mod name;
 pub mod page_html;
 pub mod page_json;

@@ -9,7 +9,7 @@ use super::error::{UpstreamError, host, of_transport};
 use super::origin::{Origin, forget_credentials};
 use crate::limits::{
     UPSTREAM_CONNECT_WAIT, UPSTREAM_IDLE_WAIT, UPSTREAM_LIST_WAIT, UPSTREAM_METADATA_WAIT, UPSTREAM_PAGE_WAIT,
-    UPSTREAM_REDIRECTS_MAX,
+    UPSTREAM_POST_WAIT, UPSTREAM_REDIRECTS_MAX,
 };
 use bytes::{Bytes, BytesMut};
 use reqwest::header::{HeaderMap, LOCATION};
@@ -64,10 +64,11 @@ impl Default for Patience {
     }
 }
 
-/// Resolver and decoding belong to a client of the HTTP library, not to a request: hence four of them.
+/// Resolver, decoding and patience belong to a client of the HTTP library, not to a request: hence six of them.
 struct Clients {
     pages: Pair,
     files: Pair,
+    posts: Pair,
     proxies: Arc<[String]>,
     patience: Patience,
 }
@@ -85,6 +86,8 @@ pub(super) enum Body {
     /// `Accept-Encoding: identity`, and the bytes are taken as they come even if the answer names an encoding. Servers that
     /// label `x.tar.gz` with `Content-Encoding: gzip` are common, and the bytes as sent are the file that has the digest.
     File,
+    /// A form is sent, and the answer is a few words. It comes when the form has gone out whole, which may take long.
+    Form,
 }
 
 /// One question.
@@ -123,7 +126,7 @@ impl Upstream {
             let builder = reqwest::Client::builder()
                 .user_agent(USER_AGENT)
                 .connect_timeout(patience.connect)
-                .read_timeout(patience.idle)
+                .read_timeout(if body == Body::Form { UPSTREAM_POST_WAIT } else { patience.idle })
                 .redirect(reqwest::redirect::Policy::none())
                 .gzip(body == Body::Page)
                 .zstd(body == Body::Page);
@@ -135,7 +138,18 @@ impl Upstream {
             builder.build().map_err(NoClient)
         };
         let pair = |body| Ok(Pair { open: client(body, Route::Open)?, guarded: client(body, Route::Guarded)? });
-        Ok(Self(Arc::new(Clients { pages: pair(Body::Page)?, files: pair(Body::File)?, proxies: proxies.clone(), patience })))
+        let (pages, files, posts) = (pair(Body::Page)?, pair(Body::File)?, pair(Body::Form)?);
+        Ok(Self(Arc::new(Clients { pages, files, posts, proxies: proxies.clone(), patience })))
+    }
+
+    /// The clients for forms: for any address, and for public ones.
+    pub(super) fn posts(&self) -> (&reqwest::Client, &reqwest::Client) {
+        (&self.0.posts.open, &self.0.posts.guarded)
+    }
+
+    /// The names of this process's own proxies.
+    pub(super) fn proxies(&self) -> &[String] {
+        &self.0.proxies
     }
 
     /// The time limits this was built with.
@@ -163,6 +177,7 @@ impl Upstream {
         let pair = match ask.body {
             Body::Page => &self.0.pages,
             Body::File => &self.0.files,
+            Body::Form => &self.0.posts,
         };
         let client = match ask.reach.route(ask.origin, url, &self.0.proxies)? {
             Route::Open => &pair.open,

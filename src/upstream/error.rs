@@ -56,7 +56,7 @@ pub enum UpstreamError {
         limit: usize,
     },
     /// The address is private, or not one of HTTP at all, and this mirror may not go there (see [`super::Reach`]).
-    #[error("{host} was not asked: it is not a public HTTP address, and this mirror may not go to others")]
+    #[error("{host} was not asked: it is not a public HTTP address, and only root may have others asked")]
     Refused {
         /// The host that was to be asked.
         host: String,

@@ -12,6 +12,7 @@
 //! | [`page`] | project pages and the project list |
 //! | [`file`](mod@file) | files, whole or in part |
 //! | [`metadata`] | `METADATA` of a wheel without fetching the wheel (PEP 658) |
+//! | [`post`] | upload forms, for a push to another server |
 //! | [`discover`] | `--upstream auto` |
 
 pub mod address;
@@ -22,6 +23,7 @@ pub mod file;
 pub mod metadata;
 pub mod origin;
 pub mod page;
+pub mod post;
 mod sparse;
 #[cfg(test)]
 mod testing;

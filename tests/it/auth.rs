@@ -2,11 +2,16 @@
 
 use super::support::shop::{beginning, password_of, scope};
 use super::support::{Ask, Dist, Engine, Form, Shop, both};
+use cheeseshop::db;
+use cheeseshop::db::users::Profile;
 use cheeseshop::index::access::{Caller, Grant};
 use cheeseshop::index::account::{self, UserPatch};
+use cheeseshop::names::UserName;
 use futures_util::future::join_all;
 use std::time::{Duration, Instant};
 
+/// Made by devpi-server 6.20.3 of `alice pw`.
+const HASHED_BY_DEVPI: &str = "$argon2id$v=19$m=65536,t=3,p=4$FIJwjrFWitG6d47xHqPU2g$zCuPTU//H32qMw7C1TrBUYggQvBvqQXtfioEzUzC7po";
 /// A page that only alice may read.
 const PRIVATE: &str = "/alice/dev/+simple/app/";
 /// A page that everybody may read.
@@ -158,6 +163,33 @@ both! {
         shop.get(PRIVATE).by("alice").await.is(401);
         shop.get(PRIVATE).auth("alice", &session).await.is(401);
         shop.get(PRIVATE).auth("alice", "new").await.is(200);
+    }
+
+    /// Dumps of devpi bring hashes that cost more than ours: the password opens the account, and from then on costs what others do.
+    async fn a_password_hashed_by_devpi_is_hashed_anew(engine: Engine) {
+        let shop = shop_with_pages(engine).await;
+        let (session, _) = account::login(shop.core(), "alice", &password_of("alice")).await.unwrap();
+        let (created, modified) = (beginning(), beginning().plus(Duration::from_secs(5)));
+        let name = UserName::parse("alice").unwrap();
+        let profile = Profile { title: Some("Alice".into()), ..Profile::default() };
+        let mut c = shop.core().db.begin().await.unwrap();
+        let times = (created, Some(modified));
+        db::users::restore(&mut c, &name, &profile, Some(HASHED_BY_DEVPI), false, times).await.unwrap();
+        c.commit().await.unwrap();
+        let journal = shop.journal().await.len();
+        let stored = async || account::find_user(shop.core(), "alice").await.unwrap();
+        shop.get(PRIVATE).auth("alice", "wrong").await.is(401);
+        assert_eq!(stored().await.password_hash.as_deref(), Some(HASHED_BY_DEVPI));
+        for _ in 0..2 {
+            shop.get(PRIVATE).auth("alice", "alice pw").await.is(200);
+            shop.core().verified.forget_all();
+        }
+        let alice = stored().await;
+        let hash = alice.password_hash.unwrap();
+        assert!(hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{hash}");
+        assert_eq!((alice.title.as_deref(), alice.created, alice.modified), (Some("Alice"), created, Some(modified)));
+        shop.get(PRIVATE).auth("alice", &session).await.is(200);
+        assert_eq!(shop.journal().await.len(), journal, "the password is the same: nothing has changed");
     }
 
     async fn a_session_ends_after_ten_hours(engine: Engine) {

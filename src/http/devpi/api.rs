@@ -14,7 +14,7 @@ use axum::http::{HeaderValue, StatusCode};
 use serde_json::{Value, json};
 
 /// What the client may use of what not every devpi server has; without a word here it refuses the option.
-const FEATURES: &[&str] = &["server-keyvalue-parsing"];
+const FEATURES: &[&str] = &["push-no-docs", "push-only-docs", "push-register-project", "server-keyvalue-parsing"];
 
 /// Answers `/+api`, `/{user}/+api` and `/{user}/{index}/+api`.
 pub async fn api(site: &Site, call: &Call<'_>, user: Option<&str>, index: Option<&str>) -> Result<Reply> {

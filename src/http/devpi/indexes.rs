@@ -21,7 +21,7 @@ pub async fn index(site: &Site, call: &Call<'_>, user: &str, index: &str, body: 
         Method::PUT => create(site, call, user, index, body).await,
         Method::PATCH => modify(site, call, user, index, body).await,
         Method::DELETE => delete(site, call, user, index).await,
-        _ => Err(not_with_this_method("GET, HEAD, PUT, PATCH, DELETE, POST")),
+        _ => Err(not_with_this_method("GET, HEAD, PUT, PATCH, DELETE, POST, PUSH")),
     }
 }
 

@@ -6,10 +6,12 @@
 pub mod api;
 pub mod indexes;
 pub mod projects;
+pub mod push;
 #[cfg(test)]
 pub(super) mod testing;
 #[cfg(test)]
 mod tests;
+pub mod tokens;
 pub mod users;
 
 use crate::error::{Error, Result};
@@ -21,8 +23,11 @@ use std::error::Error as _;
 
 /// Reads a body of JSON, whatever content type it is sent with.
 async fn json(body: Body) -> Result<Value> {
-    let bytes = axum::body::to_bytes(body, limits::JSON_BODY_BYTES_MAX).await.map_err(unreadable)?;
-    let value = serde_json::from_slice(&bytes).map_err(|_| Error::BadRequest("Bad request: could not decode json".into()))?;
+    parse(&axum::body::to_bytes(body, limits::JSON_BODY_BYTES_MAX).await.map_err(unreadable)?)
+}
+
+fn parse(bytes: &[u8]) -> Result<Value> {
+    let value = serde_json::from_slice(bytes).map_err(|_| Error::BadRequest("Bad request: could not decode json".into()))?;
     match holds_nul(&value) {
         true => Err(Error::BadRequest("Bad request: the JSON holds a NUL character, which no database keeps in text".into())),
         false => Ok(value),
@@ -38,7 +43,17 @@ fn unreadable(error: axum::Error) -> Error {
 
 /// Reads a body that is a JSON object.
 async fn object(body: Body) -> Result<Map<String, Value>> {
-    match json(body).await? {
+    object_of(json(body).await?)
+}
+
+/// Reads a body that is a JSON object or empty.
+async fn object_or_nothing(body: Body) -> Result<Map<String, Value>> {
+    let bytes = axum::body::to_bytes(body, limits::JSON_BODY_BYTES_MAX).await.map_err(unreadable)?;
+    if bytes.is_empty() { Ok(Map::new()) } else { object_of(parse(&bytes)?) }
+}
+
+fn object_of(value: Value) -> Result<Map<String, Value>> {
+    match value {
         Value::Object(object) => Ok(object),
         _ => Err(Error::BadRequest("Bad request: the JSON must be an object".into())),
     }

@@ -1,6 +1,7 @@
 //! `/{user}/{index}/{project}` and `/{user}/{index}/{project}/{version}`: what `devpi list` shows and `devpi remove` removes.
 
 use super::not_with_this_method;
+use crate::db::attachments::{Attachment, Kind as Attached};
 use crate::db::files::File;
 use crate::error::{Error, Result};
 use crate::http::reply::{self, Reply};
@@ -122,20 +123,49 @@ fn versiondata(part: &Part<'_>, root: &str) -> Map<String, Value> {
     if let Some(reason) = part.files.iter().find_map(|(listed, _)| listed.file.yanked.as_deref()) {
         data.insert("yanked".into(), json!(reason));
     }
-    if !part.files.is_empty() {
-        let links = part.files.iter().map(|(listed, row)| link(part.index, listed, *row, root));
-        data.insert("+links".into(), links.collect());
+    let links = links(part, root);
+    if !links.is_empty() {
+        data.insert("+links".into(), Value::Array(links));
     }
     data
 }
 
-fn link(index: &Index, listed: &Listed, row: Option<&File>, root: &str) -> Value {
+/// The files and what is attached to them, as devpi lists them: in the order in which they came.
+fn links(part: &Part<'_>, root: &str) -> Vec<Value> {
+    let folder = |listed: &Listed| format!("{root}/{}/{}", urls::encode_index(&part.index.path), links::folder(&listed.file));
+    let mut links = Vec::new();
+    for (listed, row) in &part.files {
+        let href = format!("{}/{}", folder(listed), urls::encode_segment(&listed.file.filename));
+        let came = row.map(|row| (row.uploaded, 0, row.id.0));
+        links.push((came, file_link(part.index, listed, *row, href)));
+    }
+    for attachment in part.attachments {
+        let tested = part.files.iter().find(|(_, row)| row.is_some_and(|row| Some(row.id) == attachment.file_id));
+        let folder = match (tested, attachment.kind) {
+            (Some((listed, _)), _) => folder(listed),
+            (None, Attached::DocZip) => {
+                format!("{root}/{}/{}", urls::encode_index(&part.index.path), links::folder_of(&attachment.sha256))
+            }
+            // Of a file that is not shown.
+            (None, Attached::ToxResult) => continue,
+        };
+        let mut link = attached_link(part.index, attachment, format!("{folder}/{}", urls::encode_segment(&attachment.filename)));
+        if let Some((listed, _)) = tested {
+            link["for_href"] = json!(format!("{folder}/{}", urls::encode_segment(&listed.file.filename)));
+        }
+        links.push((Some((attachment.uploaded, 1, attachment.id.0)), link));
+    }
+    links.sort_by_key(|(came, _)| *came);
+    links.into_iter().map(|(_, link)| link).collect()
+}
+
+fn file_link(index: &Index, listed: &Listed, row: Option<&File>, href: String) -> Value {
     let hashes = &listed.file.hashes;
     let spec = hashes.first().map(|(algorithm, hex)| format!("{algorithm}={hex}")).unwrap_or_default();
     let mut link = json!({
         "rel": "releasefile",
         // The index that has the file, not the one that was asked: so the client tells its own files from others'.
-        "href": format!("{root}/{}/{}", urls::encode_index(&index.path), links::path(listed)),
+        "href": href,
         "hash_spec": spec,
         "hashes": hashes.iter().map(|(algorithm, hex)| (algorithm.clone(), json!(hex))).collect::<Map<_, _>>(),
     });
@@ -144,6 +174,18 @@ fn link(index: &Index, listed: &Listed, row: Option<&File>, root: &str) -> Value
         link["log"] = file_log::of(stored, row.uploaded_by.as_deref(), row.uploaded, &index.path);
     }
     link
+}
+
+fn attached_link(index: &Index, attachment: &Attachment, href: String) -> Value {
+    let hex = attachment.sha256.hex();
+    let stored = attachment.log.as_ref().map(|log| &log.0);
+    json!({
+        "rel": if attachment.kind == Attached::DocZip { "doczip" } else { "toxresult" },
+        "href": href,
+        "hash_spec": format!("sha256={hex}"),
+        "hashes": {"sha256": hex},
+        "log": file_log::of(stored, attachment.uploaded_by.as_deref(), attachment.uploaded, &index.path),
+    })
 }
 
 /// Removes a project or a version from this very index; `?force` also where files are kept for good.

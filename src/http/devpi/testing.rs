@@ -51,10 +51,14 @@ impl Answer {
 
 impl Server {
     pub async fn start(db: Db) -> Self {
+        Self::with(db, Rules::default()).await
+    }
+
+    pub async fn with(db: Db, rules: Rules) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let blobs = Blobs::open_folder(&folder.path().join("blobs")).unwrap();
         let upstream = Upstream::new(Patience::default()).unwrap();
-        let core = Core::new(db, blobs, upstream, Clock::System, Rules::default());
+        let core = Core::new(db, blobs, upstream, Clock::System, rules);
         follow::load(&core).await.unwrap();
         account::create_user(&core, &Caller::system(), "root", "root", Profile::default()).await.unwrap();
         let site = Site { core, outside_url: None, trusted_proxies: Vec::new(), uuid: "0".into() };

@@ -2,10 +2,13 @@
 
 use super::testing::{Answer, Server};
 use crate::both;
+use crate::index::Rules;
 use crate::pypi::PageFile;
 use serde_json::{Value, json};
 
 const ROOT: &str = "root:root";
+/// Made by devpi-server 6.20.3 of `alice pw`.
+const HASHED_BY_DEVPI: &str = "$argon2id$v=19$m=65536,t=3,p=4$FIJwjrFWitG6d47xHqPU2g$zCuPTU//H32qMw7C1TrBUYggQvBvqQXtfioEzUzC7po";
 
 both! {
     async fn a_user_comes_changes_and_goes(db: Db) {
@@ -13,6 +16,7 @@ both! {
         for (body, said) in [
             (json!({"email": "a@b.example"}), (400, "password needs to be set")),
             (json!({"pwhash": "$argon2id$x"}), (400, "password needs to be set")),
+            (json!({"pwhash": HASHED_BY_DEVPI, "foo": 1}), (400, "password needs to be set")),
             (json!({"password": "x", "zip": 1, "foo": 2}), (400, "Unknown keys in user config: foo, zip")),
             (json!({"password": "x", "email": 5}), (400, "'email' must be text")),
             (json!({"password": "x", "title": "\0"}), (400, "Bad request: the JSON holds a NUL character, which no database keeps in text")),
@@ -22,16 +26,26 @@ both! {
             assert_eq!(server.ask("PUT", "/alice", ROOT, body.clone()).await.said(), said, "{body}");
         }
         let body = json!({"password": "first", "email": "a@b.example", "title": "", "username": "x", "custom_data": {"a": [1]}});
-        assert_eq!(server.ask("PUT", "/alice", "", body.clone()).await.said(), (403, "no permission to create user"));
+        for body in [body.clone(), Value::Null] {
+            assert_eq!(server.ask("PUT", "/alice", "", body).await.said(), (403, "no permission to create user"));
+        }
         let made = server.ask("PUT", "/alice", ROOT, body.clone()).await;
         assert_eq!((made.status, &made.body["type"]), (201, &json!("userconfig")));
-        assert_eq!(server.ask("PUT", "/alice", ROOT, body).await.said(), (409, "user already exists"));
+        for body in [body, Value::Null] {
+            assert_eq!(server.ask("PUT", "/alice", ROOT, body).await.said(), (409, "user already exists"));
+        }
         assert_eq!(server.ask("PUT", "/a+b", ROOT, json!({"password": ""})).await.status, 400);
         let mut shown = server.get("/alice/", "").await.result().clone();
         assert!(shown["created"].as_str().unwrap().ends_with('Z'));
         shown["created"] = json!("");
         assert_eq!(shown, json!({"username": "alice", "created": "", "email": "a@b.example", "custom_data": {"a": [1]}, "indexes": {}}));
 
+        // What devpi's client does to change a user: all that was shown comes back.
+        shown.as_object_mut().unwrap().retain(|key, _| key != "indexes" && key != "username");
+        for nothing in [shown.clone(), json!({}), json!({"description": null, "foo": "bar"})] {
+            assert_eq!(server.ask("PATCH", "/alice", "alice:first", nothing).await.said(), (200, "user updated"));
+        }
+        assert_eq!(server.get("/alice", "").await.result().get("modified"), None, "nothing was modified");
         let changed = server.ask("PATCH", "/alice", "alice:first", json!({"email": "", "title": "T", "created": 5, "foo": 1})).await;
         assert_eq!(changed.said(), (200, "user updated"));
         let shown = server.get("/alice", "").await.result().clone();
@@ -79,6 +93,67 @@ both! {
         assert_eq!(server.get("/+api", &session).await.result()["authstatus"][1], "", "a password set by somebody else ends them all");
     }
 
+    async fn a_hash_is_taken_for_a_password(db: Db) {
+        let server = Server::start(db).await;
+        server.user("alice", &[]).await;
+        let status = |user: &str, password: &str| {
+            let (user, password) = (user.to_owned(), password.to_owned());
+            let server = &server;
+            async move { server.ask("POST", "/+login", "", json!({"user": user, "password": password})).await.status }
+        };
+        let patch = |who: &'static str, body: Value| server.ask("PATCH", "/alice", who, body);
+        let hashed = json!({"pwhash": HASHED_BY_DEVPI});
+        assert_eq!(patch("", hashed.clone()).await.said(), (403, "no permission to change password for user alice"));
+        let dear = HASHED_BY_DEVPI.replace("m=65536", "m=1000000");
+        for (hash, said) in [
+            (dear.as_str(), "'pwhash' is too dear to check here: at most m=131072,t=8,p=16"),
+            ("sesame", "'pwhash' must be an Argon2 hash as a PHC string: $argon2id$v=19$m=...,t=...,p=...$salt$hash"),
+        ] {
+            assert_eq!(patch("alice:alice", json!({"pwhash": hash})).await.said(), (400, said));
+        }
+        let session = server.ask("POST", "/+login", "", json!({"user": "alice", "password": "alice"})).await;
+        let session = format!("alice:{}", session.result()["password"].as_str().unwrap());
+        assert_eq!(patch("alice:alice", json!({"pwhash": "", "title": "T"})).await.said(), (200, "user updated"));
+        assert_eq!(status("alice", "alice").await, 200, "an empty one changes nothing");
+        let changed = patch("alice:alice", hashed).await;
+        assert_eq!((changed.said(), changed.body.get("result")), ((200, "user updated"), None));
+        assert_eq!((status("alice", "alice").await, status("alice", "alice pw").await), (401, 200));
+        assert_eq!(server.get("/+api", &session).await.result()["authstatus"][1], "", "sessions end with the old password");
+
+        let body = json!({"password": "x", "pwhash": HASHED_BY_DEVPI});
+        assert_eq!(server.ask("PUT", "/bob", ROOT, body).await.status, 201);
+        assert_eq!((status("bob", "x").await, status("bob", "alice pw").await), (401, 200));
+        assert_eq!(server.ask("PUT", "/carol", ROOT, json!({"password": null})).await.status, 201);
+        assert_eq!((status("carol", "").await, status("carol", "null").await), (401, 401), "no password opens this account");
+        assert!(!server.get("/", ROOT).await.body.to_string().contains("argon2"));
+    }
+
+    async fn restricted_modification_leaves_users_their_password(db: Db) {
+        let names = vec![crate::names::UserName::parse("chief").unwrap()];
+        let server = Server::with(db, Rules { restrict_modify: Some(names), ..Rules::default() }).await;
+        for name in ["chief", "alice", "bob"] {
+            server.user(name, &[]).await;
+        }
+        for (method, path, who, body, status) in [
+            ("PUT", "/new", "alice:alice", json!({"password": ""}), 403),
+            ("PUT", "/new", "chief:chief", json!({"password": ""}), 201),
+            ("PATCH", "/alice", "alice:alice", json!({"title": "x"}), 403),
+            ("PATCH", "/alice", "alice:alice", json!({"password": "x", "title": "x"}), 403),
+            ("PATCH", "/alice", "bob:bob", json!({"password": "x"}), 403),
+            ("PATCH", "/alice", "alice:alice", json!({"password": "alice"}), 200),
+            ("PATCH", "/alice", "chief:chief", json!({"title": "x"}), 200),
+            ("PUT", "/alice/dev", "alice:alice", json!({}), 403),
+            ("PUT", "/alice/dev", "chief:chief", json!({}), 200),
+            ("DELETE", "/alice", "alice:alice", Value::Null, 403),
+            ("DELETE", "/chief", "chief:chief", Value::Null, 403),
+            ("DELETE", "/root", "chief:chief", Value::Null, 403),
+            ("DELETE", "/alice", "chief:chief", Value::Null, 200),
+            ("DELETE", "/chief", ROOT, Value::Null, 200),
+        ] {
+            assert_eq!(server.ask(method, path, who, body.clone()).await.status, status, "{method} {path} {who} {body}");
+        }
+    }
+
     async fn the_api_names_every_address(db: Db) {
         let server = Server::start(db).await;
         server.user("alice", &[("dev", json!({})), ("pypi", json!({"type": "mirror"}))]).await;
@@ -87,7 +162,7 @@ both! {
         assert_eq!(api.body, json!({"type": "apiconfig", "result": {
             "login": "http://index.example/+login",
             "authstatus": ["ok", "alice", []],
-            "features": ["server-keyvalue-parsing"],
+            "features": ["push-no-docs", "push-only-docs", "push-register-project", "server-keyvalue-parsing"],
             "index": "http://index.example/alice/dev",
             "simpleindex": "http://index.example/alice/dev/+simple/",
             "pypisubmit": "http://index.example/alice/dev/",

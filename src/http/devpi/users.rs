@@ -10,6 +10,7 @@ use crate::http::{Call, Site, auth};
 use crate::index::access::Caller;
 use crate::index::account::{self, UserPatch};
 use crate::index::credentials;
+use crate::index::passwords::NewPassword;
 use crate::index::tree::Tree;
 use crate::limits;
 use axum::body::Body;
@@ -17,9 +18,9 @@ use axum::http::{Method, StatusCode};
 use serde_json::{Map, Value, json};
 
 /// Keys of a user that are taken from a request.
-const TAKEN: &[&str] = &["password", "email", "title", "description", "custom_data"];
-/// Keys that come back from what was shown and are passed over, and devpi's stored form of a password, which is not taken.
-const PASSED_OVER: &[&str] = &["indexes", "username", "created", "modified", "pwhash", "pwsalt"];
+const TAKEN: &[&str] = &["password", "pwhash", "email", "title", "description", "custom_data"];
+/// Keys that come back from what was shown and are passed over, and one that old versions of devpi had.
+const PASSED_OVER: &[&str] = &["indexes", "username", "created", "modified", "pwsalt"];
 
 /// Answers `/`: all users, each with the indexes that the caller may read.
 pub async fn list(site: &Site, call: &Call<'_>) -> Result<Reply> {
@@ -76,13 +77,18 @@ fn config(tree: &Tree, caller: &Caller, user: &User) -> Value {
 }
 
 async fn create(site: &Site, call: &Call<'_>, name: &str, body: Body) -> Result<Reply> {
+    account::check_new_user(&site.core, call.caller, name).await?;
     let given = object(body).await?;
+    // The key must be there; null in it makes a user whom no password lets in.
+    if !given.contains_key("password") {
+        return Err(Error::BadRequest("password needs to be set".into()));
+    }
     let unknown: Vec<&str> =
         given.keys().map(String::as_str).filter(|key| !TAKEN.contains(key) && !PASSED_OVER.contains(key)).collect();
     if !unknown.is_empty() {
         return Err(Error::BadRequest(format!("Unknown keys in user config: {}", unknown.join(", "))));
     }
-    let password = password(&given)?.ok_or_else(|| Error::BadRequest("password needs to be set".into()))?;
+    let password = new_password(&given)?.unwrap_or(NewPassword::Nothing);
     let kept = |key: &str| Ok::<_, Error>(text(&given, key)?.filter(|text| !text.is_empty()));
     let profile = Profile {
         email: kept("email")?,
@@ -90,25 +96,23 @@ async fn create(site: &Site, call: &Call<'_>, name: &str, body: Body) -> Result<
         description: kept("description")?,
         custom_data: given.get("custom_data").filter(|value| !is_falsy(value)).cloned(),
     };
-    let user = account::create_user(&site.core, call.caller, name, &password, profile).await?;
+    let user = account::create_user(&site.core, call.caller, name, password, profile).await?;
     Ok(shown(site, call, StatusCode::CREATED, &user))
 }
 
 /// Keys that are not named stay as they are; empty values take theirs away.
 async fn modify(site: &Site, call: &Call<'_>, name: &str, body: Body) -> Result<Reply> {
     let given = object(body).await?;
-    if given.get("pwhash").is_some_and(|hash| !is_falsy(hash)) {
-        return Err(Error::BadRequest("'pwhash' is not taken here: set 'password'".into()));
-    }
     let patch = UserPatch {
-        password: password(&given)?,
+        password: new_password(&given)?,
         session: auth::session(call.headers),
         email: text(&given, "email")?,
         title: text(&given, "title")?,
         description: text(&given, "description")?,
         custom_data: given.get("custom_data").map(|value| if is_falsy(value) { Value::Null } else { value.clone() }),
     };
-    if !account::modify_user(&site.core, call.caller, name, patch).await? {
+    account::modify_user(&site.core, call.caller, name, patch).await?;
+    if given.get("password").is_none_or(Value::is_null) {
         return Ok(reply::message(StatusCode::OK, "user updated"));
     }
     // The change ended the user's other sessions; here is one more for whoever has none, as devpi gives it.
@@ -118,11 +122,14 @@ async fn modify(site: &Site, call: &Call<'_>, name: &str, body: Body) -> Result<
     Ok(reply::result(StatusCode::OK, "userpassword", proof, Some("user updated, new proxy auth")))
 }
 
-/// The password, if one is given; it may be empty.
-fn password(given: &Map<String, Value>) -> Result<Option<String>> {
+/// The password, if one is given: its hash, which goes before, or itself, which may be empty.
+fn new_password(given: &Map<String, Value>) -> Result<Option<NewPassword>> {
+    if let Some(hash) = text(given, "pwhash")?.filter(|hash| !hash.is_empty()) {
+        return Ok(Some(NewPassword::Hashed(hash)));
+    }
     match given.get("password") {
         None | Some(Value::Null) => Ok(None),
-        Some(_) => text(given, "password"),
+        Some(_) => Ok(text(given, "password")?.map(NewPassword::Plain)),
     }
 }
 

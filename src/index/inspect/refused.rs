@@ -4,7 +4,7 @@ use std::io;
 
 use zip::result::ZipError;
 
-use crate::limits::{ARCHIVE_ENTRIES_MAX, ARCHIVE_PATH_BYTES_MAX, TAR_LINKS_MAX, ZIP_DIRECTORY_BYTES_MAX};
+use crate::limits::{ARCHIVE_ENTRIES_MAX, ARCHIVE_PATH_BYTES_MAX, DOCS_ENTRIES_MAX, TAR_LINKS_MAX, ZIP_DIRECTORY_BYTES_MAX};
 use crate::pypi::metadata::InvalidMetadata;
 
 /// Why an archive is refused. All but [`Refused::Unreadable`] are the uploader's to mend.
@@ -19,6 +19,12 @@ pub enum Refused {
     /// Too many entries.
     #[error("the archive has more than the {ARCHIVE_ENTRIES_MAX} entries that are allowed")]
     Entries,
+    /// Too many entries of a documentation archive.
+    #[error("the documentation has more than the {DOCS_ENTRIES_MAX} files and folders that are allowed")]
+    DocsEntries,
+    /// A documentation archive without files.
+    #[error("the documentation archive has no files in it")]
+    NoDocs,
     /// The directory of a zip archive is too large.
     #[error("the archive's directory is larger than the {ZIP_DIRECTORY_BYTES_MAX} bytes that are allowed")]
     Directory,
@@ -67,13 +73,13 @@ pub enum Refused {
     )]
     Header,
     /// An entry that needs a password.
-    #[error("the archive has an encrypted entry {path:?}: installers cannot read it")]
+    #[error("the archive has an encrypted entry {path:?}, which nobody could read")]
     Encrypted {
         /// The path.
         path: String,
     },
-    /// An entry compressed by a method that installers do not know.
-    #[error("the archive has an entry {path:?} that is neither stored nor deflated: installers cannot read it")]
+    /// An entry compressed by a method that installers and browsers do not know.
+    #[error("the archive has an entry {path:?} that is neither stored nor deflated, which many programs cannot read")]
     Compression {
         /// The path.
         path: String,

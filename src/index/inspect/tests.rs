@@ -1,5 +1,6 @@
 //! Archives built in memory: sound ones, and one for each reason to refuse.
 
+mod docs;
 mod tars;
 mod wheels;
 mod zip_sdists;

@@ -6,6 +6,7 @@ use zip::CompressionMethod;
 use zip::read::{ArchiveOffset, Config, ZipArchive, ZipFileEntry};
 
 use super::archive_path::ArchivePath;
+use super::member::Member;
 use super::refused::{Refused, shown};
 use super::unpacked::refuse_bomb;
 use super::zip_end;
@@ -51,6 +52,23 @@ impl<'a, F: Read + Seek> ZipFile<'a, F> {
     pub(super) fn size_of(&self, path: &[u8]) -> Option<u64> {
         let index = self.archive.index_for_name_raw(path)?;
         self.archive.by_index_data(index).ok().map(|entry| entry.size())
+    }
+
+    /// All entries, folders included, each with its path as text and where it lies.
+    pub(super) fn members(&mut self) -> Result<Vec<(String, Member)>, Refused> {
+        let mut members = Vec::with_capacity(self.archive.len());
+        for index in 0..self.archive.len() {
+            let entry = self.archive.by_index_raw(index).map_err(Refused::zip)?;
+            let member = Member {
+                start: entry.data_start().ok_or_else(|| Refused::Zip("an entry has no bytes of its own".into()))?,
+                packed: entry.compressed_size(),
+                size: entry.size(),
+                crc32: entry.crc32(),
+                deflated: entry.compression() == CompressionMethod::Deflated,
+            };
+            members.push((entry.name().map_err(Refused::zip)?.into_owned(), member));
+        }
+        Ok(members)
     }
 
     /// Unpacks one member of up to `limit` bytes; `None` if there is no such entry.

@@ -4,7 +4,7 @@ use super::Import;
 use crate::clock::Timestamp;
 use crate::db::journal::{Action, Change};
 use crate::db::settings::Setting;
-use crate::db::users::{Moved, Profile};
+use crate::db::users::Profile;
 use crate::db::{self, Conn, IndexId};
 use crate::index::settings::{Kind, Settings, UploadChecks};
 use crate::index::tree::Index;
@@ -77,24 +77,20 @@ impl Import<'_> {
             Password::Kept(hash) => Some(hash),
             Password::Reset => None,
         };
-        let moved = Moved {
-            name,
-            profile: &profile(user),
-            password_hash: hash.as_deref(),
-            admin: *name == UserName::root(),
-            created: user.created.as_deref().and_then(dump::time).unwrap_or(Timestamp::EPOCH),
-            modified: user.modified.as_deref().and_then(dump::time),
-        };
-        if db::users::add_moved(c, &moved).await?.is_some() {
-            self.report.came.users += 1;
-            return account::note(c, ACTOR, Action::UserAdd, json!({"user": name}), now).await.map_err(plain);
+        if let Some(there) = db::users::by_name(c, name.as_str()).await? {
+            self.report.there.users += 1;
+            if there.password_hash != hash {
+                self.report.warn(format!("user {name} exists here already and keeps the password and profile of this server"));
+            }
+            return self.keep_tokens(c, there.id, name, user).await;
         }
-        self.report.there.users += 1;
-        let there = db::users::by_name(c, name.as_str()).await?.context("a user who is there cannot be read")?;
-        if there.password_hash != hash {
-            self.report.warn(format!("user {name} exists here already and keeps the password and profile of this server"));
-        }
-        Ok(())
+        let created = user.created.as_deref().and_then(dump::time).unwrap_or(Timestamp::EPOCH);
+        let modified = user.modified.as_deref().and_then(dump::time);
+        let is_root = *name == UserName::root();
+        let id = db::users::restore(c, name, &profile(user), hash.as_deref(), is_root, (created, modified)).await?;
+        self.report.came.users += 1;
+        account::note(c, ACTOR, Action::UserAdd, json!({"user": name}), now).await.map_err(plain)?;
+        self.keep_tokens(c, id, name, user).await
     }
 
     /// The indexes to fill: those just made, those that an interrupted run left hidden, and those that were here before.

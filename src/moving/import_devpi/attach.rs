@@ -103,9 +103,10 @@ fn place<'a>(index: &'a Index, entry: &'a FileEntry) -> Option<Place<'a>> {
 /// Whether these very bytes are attached under this name.
 async fn is_there(core: &Core, place: &Place<'_>) -> Result<bool> {
     let mut c = core.db.read().await?;
-    let found = db::attachments::by_filename(&mut c, place.index.id, &place.project, &place.filename).await?;
+    let Some(project) = db::projects::by_name(&mut c, place.index.id, &place.project).await? else { return Ok(false) };
+    let attached = db::attachments::of_project(&mut c, project.id).await?;
     let same = place.entry.sha256();
-    Ok(found.iter().any(|(attachment, _)| same == Some(attachment.sha256)))
+    Ok(attached.iter().any(|one| one.filename == place.filename && same == Some(one.sha256)))
 }
 
 async fn write(core: &Core, place: &Place<'_>, brought: &Brought) -> Result<Attached> {
@@ -129,8 +130,8 @@ async fn write(core: &Core, place: &Place<'_>, brought: &Brought) -> Result<Atta
         log: log.as_ref(),
     };
     if db::attachments::add(&mut c, &attachment).await?.is_none() {
-        let known = db::attachments::by_filename(&mut c, place.index.id, &place.project, &place.filename).await?;
-        let same = known.iter().any(|(attachment, _)| attachment.sha256 == brought.blob.sha256);
+        let known = db::attachments::of_project(&mut c, project).await?;
+        let same = known.iter().any(|one| one.filename == place.filename && one.sha256 == brought.blob.sha256);
         return Ok(if same { Attached::There } else { Attached::Left(Problem::new(Reason::Conflict, "")) });
     }
     let detail = json!({"attachment": place.filename});

@@ -110,7 +110,8 @@ fn metadata(name: &str, version: &str, more: &str) -> Vec<u8> {
     format!("Metadata-Version: 2.1\nName: {name}\nVersion: {version}\nSummary: a test\n{more}\nA description.\n").into_bytes()
 }
 
-fn zip_of(members: &[(&str, &[u8])]) -> Vec<u8> {
+/// A zip archive of these files, deflated.
+pub fn zip_of(members: &[(&str, &[u8])]) -> Vec<u8> {
     let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
     for (name, content) in members {
         let options = SimpleFileOptions::default().compression_method(CompressionMethod::Deflated);

@@ -58,6 +58,15 @@ impl Form {
         Self { parts, boundary: "BOUNDARY-of-the-test".into() }
     }
 
+    /// Documentation as devpi's client sends it; without a version it leaves the field out.
+    pub fn docs(name: &str, version: Option<&str>, zip: &[u8]) -> Self {
+        let mut parts = vec![Part::text("name", name)];
+        parts.extend(version.map(|version| Part::text("version", version)));
+        parts.extend([Part::text(":action", "doc_upload"), Part::text("protocol_version", "1")]);
+        parts.push(Part::file(&format!("{name}-{}.doc.zip", version.unwrap_or("docs")), zip));
+        Self { parts, boundary: "BOUNDARY-of-the-test".into() }
+    }
+
     /// Sets a text field, in its place or at the end.
     pub fn with(mut self, name: &str, value: &str) -> Self {
         match self.parts.iter_mut().find(|part| part.name == name) {

@@ -229,9 +229,6 @@ impl Shop {
 
 /// A token's bounds: `scope(&[Grant::Read], &["alice/dev"], &["app"])`.
 pub fn scope(allow: &[Grant], indexes: &[&str], projects: &[&str]) -> Scope {
-    Scope {
-        allow: allow.to_vec(),
-        indexes: indexes.iter().map(|path| (*path).to_owned()).collect(),
-        projects: projects.iter().map(|name| cheeseshop::pypi::ProjectName::parse(name).unwrap()).collect(),
-    }
+    let projects = projects.iter().map(|name| cheeseshop::pypi::ProjectName::parse(name).unwrap()).collect();
+    Scope::of(allow.to_vec(), indexes.iter().map(|path| (*path).to_owned()).collect(), projects)
 }
