@@ -1,15 +1,16 @@
-//! `cheeseshop import`: moves in from a devpi export.
+//! `cheeseshop import`: moves in from a devpi export or a folder of files.
 
-use super::{close, out};
+use super::{close, open, out};
 use crate::app;
 use crate::blobs::Adopt;
 use crate::clock::Clock;
 use crate::config::Place;
 use crate::index::settings::UploadChecks;
 use crate::index::{Core, Rules};
-use crate::moving::import_devpi;
 use crate::moving::progress::Progress;
 use crate::moving::report::Report;
+use crate::moving::{import_devpi, import_folder};
+use crate::names::IndexPath;
 use anyhow::{Context, Result, bail};
 use clap::{Args, Subcommand};
 use std::path::PathBuf;
@@ -50,6 +51,17 @@ enum Source {
         #[arg(long, value_name = "CHECKS", default_value = "lenient")]
         upload_checks: UploadChecks,
     },
+    /// Publish all wheels and source distributions below a folder, such as pypiserver's or a wheelhouse.
+    ///
+    /// Each goes through the checks of an upload. What is there already is left alone, so it may be run again.
+    Folder {
+        /// The folder.
+        #[arg(value_name = "FOLDER")]
+        folder: PathBuf,
+        /// The stage.
+        #[arg(value_name = "USER/INDEX", value_parser = IndexPath::parse)]
+        index: IndexPath,
+    },
 }
 
 impl Import {
@@ -68,6 +80,12 @@ impl Import {
                         done?
                     }
                 }
+            }
+            Source::Folder { folder, index } => {
+                let core = open(&self.place).await?;
+                let done = import_folder::import(&core, &folder, &index, shown()).await;
+                close(&core, Ok(())).await?;
+                done?
             }
         };
         finish(&report, "imported", self.report.as_deref())

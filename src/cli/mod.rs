@@ -42,7 +42,7 @@ enum Command {
     Index(index::Index),
     /// Make, list and revoke tokens.
     Token(token::Token),
-    /// Move in from devpi.
+    /// Move in from devpi, or from a folder of files.
     Import(import::Import),
     /// Write everything into a folder, for another server.
     Export(export::Export),

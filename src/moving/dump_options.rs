@@ -55,7 +55,9 @@ pub fn translate(config: &Map<String, Value>, open: &[String], checks: UploadChe
     let mut stored = translated(kind, config, &mut notes);
     if kind == Kind::Stage {
         settle_whitelist(config, open, &mut stored);
-        stored.insert("upload_checks".into(), json!(checks.word()));
+        if checks != UploadChecks::default() {
+            stored.insert("upload_checks".into(), json!(checks.word()));
+        }
     } else {
         settle_mirror(&mut stored, &mut notes);
     }

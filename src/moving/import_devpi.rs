@@ -18,12 +18,12 @@ use super::plain;
 use super::progress::Progress;
 use super::report::Report;
 use crate::blobs::Adopt;
-use crate::clock::Timestamp;
+use crate::db::UserId;
 use crate::index::devpi_secret::DevpiSecret;
 use crate::index::settings::UploadChecks;
 use crate::index::tree::Index;
 use crate::index::{Core, follow};
-use crate::names::IndexPath;
+use crate::names::{IndexPath, UserName};
 use crate::pypi::ProjectName;
 use anyhow::{Result, bail};
 use plan::Plan;
@@ -55,6 +55,8 @@ struct Import<'a> {
     targets: HashMap<IndexPath, Arc<Index>>,
     /// What the old server's tokens are derived with.
     secret: Option<DevpiSecret>,
+    /// Users whom this import made, in this run or an earlier one.
+    moved_in: HashMap<UserName, UserId>,
     /// Versions that a mirror knew as yanked, with the reason. There are few, and their files come in a later walk.
     yanked: HashMap<(IndexPath, ProjectName, String), Value>,
     report: Report,
@@ -71,9 +73,20 @@ pub async fn import(core: Option<&Arc<Core>>, options: &Options, progress: Progr
         Some(file) => Some(tokens::secret(file).await?),
         None => None,
     };
-    let mut import = Import { core, options, plan, secret, targets: HashMap::new(), yanked: HashMap::new(), report, progress };
+    let mut import = Import {
+        core,
+        options,
+        plan,
+        secret,
+        targets: HashMap::new(),
+        moved_in: HashMap::new(),
+        yanked: HashMap::new(),
+        report,
+        progress,
+    };
     import.progress.set_total(import.plan.extent.files);
     import.make_accounts().await?;
+    import.bring_tokens().await?;
     import.bring_projects().await?;
     import.bring_files().await?;
     import.bring_attachments().await?;
@@ -93,11 +106,6 @@ impl Import<'_> {
     /// The file that holds everything but bytes.
     fn index_file(&self) -> PathBuf {
         self.options.folder.join(INDEX_FILE)
-    }
-
-    /// The present moment; without a server nothing is dated.
-    fn now(&self) -> Timestamp {
-        self.core.map_or(Timestamp::EPOCH, |core| core.clock.now())
     }
 
     /// The index that an entry of the dump is for, if it is one that is filled.

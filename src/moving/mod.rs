@@ -9,6 +9,7 @@ pub mod dump_options;
 pub mod dump_reader;
 pub mod export_devpi;
 pub mod import_devpi;
+pub mod import_folder;
 mod json_writer;
 pub mod orders;
 pub mod progress;

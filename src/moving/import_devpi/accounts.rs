@@ -79,18 +79,21 @@ impl Import<'_> {
         };
         if let Some(there) = db::users::by_name(c, name.as_str()).await? {
             self.report.there.users += 1;
-            if there.password_hash != hash {
+            // The same hash: an earlier run of this import made the user.
+            if there.password_hash == hash {
+                self.moved_in.insert(name.clone(), there.id);
+            } else {
                 self.report.warn(format!("user {name} exists here already and keeps the password and profile of this server"));
             }
-            return self.keep_tokens(c, there.id, name, user).await;
+            return Ok(());
         }
         let created = user.created.as_deref().and_then(dump::time).unwrap_or(Timestamp::EPOCH);
         let modified = user.modified.as_deref().and_then(dump::time);
         let is_root = *name == UserName::root();
         let id = db::users::restore(c, name, &profile(user), hash.as_deref(), is_root, (created, modified)).await?;
         self.report.came.users += 1;
-        account::note(c, ACTOR, Action::UserAdd, json!({"user": name}), now).await.map_err(plain)?;
-        self.keep_tokens(c, id, name, user).await
+        self.moved_in.insert(name.clone(), id);
+        account::note(c, ACTOR, Action::UserAdd, json!({"user": name}), now).await.map_err(plain)
     }
 
     /// The indexes to fill: those just made, those that an interrupted run left hidden, and those that were here before.
@@ -127,6 +130,14 @@ impl Import<'_> {
             if matches!(password(user), Password::Reset) {
                 self.report.next.push(format!("give {name} a password: cheeseshop user passwd {name}"));
             }
+        }
+        let no_default = self.core.is_some_and(|core| core.tree.load().default.is_none());
+        if no_default {
+            self.report.next.push(
+                "/simple/ and /legacy/, which devpi does not have, stand for no index: to choose one, start with \
+                 cheeseshop serve --default-index USER/INDEX"
+                    .into(),
+            );
         }
         let stages = self.plan.indexes.values().filter(|options| options.kind == Kind::Stage).count();
         if stages > 0 && self.options.checks == UploadChecks::Lenient {

@@ -114,7 +114,10 @@ impl Import<'_> {
                 Err(problem) => self.left_out(&entry, &problem),
             }
         }
-        self.write(&index, &project, ready).await
+        match ready.is_empty() {
+            true => Ok(()),
+            false => self.write(&index, &project, ready).await,
+        }
     }
 
     /// Notes that an entry is left out.
