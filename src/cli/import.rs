@@ -71,11 +71,13 @@ impl Import {
             Source::Devpi { folder, dry_run, hard_links, secretfile, upload_checks } => {
                 let adopt = if hard_links { Adopt::Link } else { Adopt::Copy };
                 let options = import_devpi::Options { folder, adopt, checks: upload_checks, secretfile };
+                // Before anything is made: an export that is broken leaves nothing behind.
+                let export = import_devpi::read(&options).await?;
                 match dry_run {
-                    true => import_devpi::import(None, &options, shown()).await?,
+                    true => import_devpi::import(None, &options, export, shown()).await?,
                     false => {
                         let core = open_or_make(&self.place).await?;
-                        let done = import_devpi::import(Some(&core), &options, shown()).await;
+                        let done = import_devpi::import(Some(&core), &options, export, shown()).await;
                         close(&core, Ok(())).await?;
                         done?
                     }

@@ -63,12 +63,25 @@ struct Import<'a> {
     progress: Progress,
 }
 
+/// An export that was read as far as its users and indexes: it is sound, and can be imported.
+#[derive(Debug)]
+pub struct Sound {
+    plan: Plan,
+    report: Report,
+}
+
+/// Reads the export's `dataindex.json` to its end. An error if it is broken or of a version that is not known; nothing is
+/// written before it is known that it is not.
+pub async fn read(options: &Options) -> Result<Sound> {
+    check_folder(&options.folder)?;
+    let mut report = Report::default();
+    let plan = plan::read(options, &mut report).await?;
+    Ok(Sound { plan, report })
+}
+
 /// Imports; without a `core` everything is read and checked and nothing written. An error means that nothing more could be done,
 /// and that no new index is visible; whatever else went wrong is in the report.
-pub async fn import(core: Option<&Arc<Core>>, options: &Options, progress: Progress) -> Result<Report> {
-    check_folder(&options.folder)?;
-    let mut report = Report { dry_run: core.is_none(), ..Report::default() };
-    let plan = plan::read(options, &mut report).await?;
+pub async fn import(core: Option<&Arc<Core>>, options: &Options, export: Sound, progress: Progress) -> Result<Report> {
     let secret = match &options.secretfile {
         Some(file) => Some(tokens::secret(file).await?),
         None => None,
@@ -76,12 +89,12 @@ pub async fn import(core: Option<&Arc<Core>>, options: &Options, progress: Progr
     let mut import = Import {
         core,
         options,
-        plan,
+        plan: export.plan,
         secret,
         targets: HashMap::new(),
         moved_in: HashMap::new(),
         yanked: HashMap::new(),
-        report,
+        report: Report { dry_run: core.is_none(), ..export.report },
         progress,
     };
     import.progress.set_total(import.plan.extent.files);

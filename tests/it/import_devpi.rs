@@ -16,7 +16,12 @@ const DOCS: &[u8] = b"PK\x05\x06\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0";
 const RESULT: &[u8] = b"{\"testenvs\": {}}";
 
 pub async fn import(shop: &Shop, options: &Options) -> Report {
-    import_devpi::import(Some(shop.core()), options, Progress::silent()).await.unwrap()
+    let export = import_devpi::read(options).await.unwrap();
+    import_devpi::import(Some(shop.core()), options, export, Progress::silent()).await.unwrap()
+}
+
+async fn dry_run(options: &Options) -> Report {
+    import_devpi::import(None, options, import_devpi::read(options).await.unwrap(), Progress::silent()).await.unwrap()
 }
 
 pub async fn dump_for(shop: &Shop, version: u32) -> Dump {
@@ -151,11 +156,11 @@ both! {
         let shop = Shop::start(engine).await;
         let (dump, dist) = full(&shop, 2).await;
         let options = dump.write();
-        let report = import_devpi::import(None, &options, Progress::silent()).await.unwrap();
+        let report = dry_run(&options).await;
         let really = import(&shop, &options).await;
         assert!(report.dry_run && report.skipped.is_empty() && report.came == really.came, "{report:?}");
         std::fs::write(dump.path().join(format!("alice/dev/my-app/1.0/{}", dist.filename)), b"torn").unwrap();
-        let report = import_devpi::import(None, &options, Progress::silent()).await.unwrap();
+        let report = dry_run(&options).await;
         assert_eq!((report.skipped.len(), report.came.files), (1, 1));
     }
 

@@ -33,10 +33,11 @@ async fn killed_after(shop: &Shop, options: &import_devpi::Options, files: usize
         }
     });
     let progress = Progress::new(Clock::System, Duration::ZERO, show);
+    let export = import_devpi::read(options).await.unwrap();
     tokio::select! {
         biased;
         () = reached.notified() => {}
-        _ = import_devpi::import(Some(shop.core()), options, progress) => panic!("it was to be killed"),
+        _ = import_devpi::import(Some(shop.core()), options, export, progress) => panic!("it was to be killed"),
     }
 }
 
@@ -54,14 +55,14 @@ both! {
             ("", "broken"),
         ] {
             let options = dump.write_text(text);
-            let error = import_devpi::import(Some(shop.core()), &options, Progress::silent()).await.unwrap_err();
+            let error = import_devpi::read(&options).await.unwrap_err();
             assert!(format!("{error:#}").contains(told), "{error:#}");
             assert_eq!(shop.stored().await, before, "{told}");
         }
         std::fs::remove_file(dump.path().join("dataindex.json")).unwrap();
         let options = import_devpi::Options { folder: dump.path().to_owned(), ..dump.write() };
         std::fs::remove_file(dump.path().join("dataindex.json")).unwrap();
-        let error = import_devpi::import(Some(shop.core()), &options, Progress::silent()).await.unwrap_err();
+        let error = import_devpi::read(&options).await.unwrap_err();
         assert!(error.to_string().contains("name the folder that devpi-export wrote"), "{error}");
     }
 
