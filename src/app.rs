@@ -64,7 +64,7 @@ async fn listen(options: &ServeOptions) -> Result<TcpListener> {
 }
 
 /// Makes the data folder, for its owner alone: the database in it holds the passwords of mirrors.
-fn make_folder(folder: &Path) -> Result<()> {
+pub fn make_folder(folder: &Path) -> Result<()> {
     let mut builder = std::fs::DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]

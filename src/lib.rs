@@ -10,6 +10,7 @@
 //! | [`blobs`] | bytes at rest |
 //! | [`upstream`] | other package indexes |
 //! | [`index`] | the rules: who may do what, what a page shows, how a file is published |
+//! | [`moving`] | in from devpi or a folder, and out again |
 //! | [`http`] | requests and answers |
 //! | [`cli`] | the commands |
 //! | [`app`] | builds the parts and owns the background tasks |
@@ -27,6 +28,7 @@ pub mod error;
 pub mod http;
 pub mod index;
 pub mod limits;
+pub mod moving;
 pub mod names;
 pub mod pypi;
 pub mod secret;

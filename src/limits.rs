@@ -98,6 +98,18 @@ pub const FILENAME_GUESSES_MAX: usize = 4;
 /// Bytes of a version. It must fit into a file name beside the project's name and the tags.
 pub const VERSION_BYTES_MAX: usize = 200;
 
+// Moving house
+
+/// Items of a dump that are read ahead. Each may be all versions of one project, so not many.
+pub const DUMP_ITEMS_AHEAD: usize = 4;
+/// Bytes of a dump's index that are read at once.
+pub const DUMP_READ_BYTES: usize = 256 * 1024;
+/// Files of a dump that are read, hashed and looked into at once: disks wait for one another, and so do processors.
+pub const IMPORT_FILES_AT_ONCE: usize = 4;
+/// Files or releases that an import writes in one transaction. Other writers wait meanwhile, and an interrupted run repeats no
+/// more than these.
+pub const IMPORT_ROWS_AT_ONCE: usize = 100;
+
 // Pages and caches
 
 /// Changes that are noted by name. Beyond it everything counts as changed once, which costs each page one rendering.

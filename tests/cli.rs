@@ -244,3 +244,44 @@ fn an_open_root_stays_on_this_machine() {
     let (status, message) = fails(folder.path(), &["serve", "--listen", "0.0.0.0:0"]);
     assert!(status == 1 && message.contains("root has an empty password"), "{message}");
 }
+
+/// A dump with one file, as devpi 6 writes it.
+fn devpi_export(folder: &Path) {
+    let files = folder.join("export/alice/dev/app/1.0");
+    std::fs::create_dir_all(&files).unwrap();
+    std::fs::write(files.join("app-1.0.zip"), b"abc").unwrap();
+    let index = r#"{"dumpversion": "2", "users": {"root": {"username": "root"}, "alice": {"username": "alice"}}, "indexes": {"alice/dev":
+        {"indexconfig": {"type": "stage", "volatile": true}, "projects": {"app": {"1.0": {"name": "app", "version": "1.0"}}}, "files": [
+        {"type": "releasefile", "projectname": "app", "version": "1.0", "relpath": "alice/dev/app/1.0/app-1.0.zip", "entrymapping":
+        {"hashes": {"md5": "900150983cd24fb0d6963f7d28e17f72"}, "last_modified": "Wed, 01 Apr 2020 10:00:00 GMT"}}]}}}"#;
+    std::fs::write(folder.join("export/dataindex.json"), index).unwrap();
+}
+
+#[test]
+fn a_devpi_export_moves_in_and_out_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    devpi_export(folder);
+    let (export, out, report) = (folder.join("export"), folder.join("out"), folder.join("report.json"));
+    let (export, out, report) = (export.to_str().unwrap(), out.to_str().unwrap(), report.to_str().unwrap());
+    assert!(ok(folder, &["import", "devpi", export, "--dry-run"]).starts_with("would be imported: 2 users, 1 indexes"));
+    let broken = folder.join("broken");
+    std::fs::create_dir(&broken).unwrap();
+    std::fs::write(broken.join("dataindex.json"), "{").unwrap();
+    let (status, told) = fails(folder, &["import", "devpi", broken.to_str().unwrap()]);
+    assert!(status == 1 && told.contains("is broken"), "{told}");
+    assert!(!folder.join("data").exists(), "neither makes anything");
+    let told = ok(folder, &["import", "devpi", export, "--report", report]);
+    assert!(told.starts_with("imported: 2 users, 1 indexes, 1 projects, 1 releases, 1 files, 3 bytes"), "{told}");
+    assert!(told.contains("cheeseshop user passwd root") && std::fs::read_to_string(report).unwrap().contains("\"files\": 1"));
+    let server = Server::start(&mut cheeseshop(folder, &["serve", "--listen", "127.0.0.1:0", "--upstream", "none"]));
+    assert_eq!(server.line("  /simple/"), Some("no default index"), "{:?}", server.printed);
+    drop(server);
+    assert!(ok(folder, &["export", out, "--format", "devpi"]).starts_with("exported: 2 users"));
+    assert_eq!(std::fs::read(folder.join("out/alice/dev/app/1.0/app-1.0.zip")).unwrap(), b"abc");
+    let other = folder.join("other");
+    std::fs::remove_file(folder.join("out/alice/dev/app/1.0/app-1.0.zip")).unwrap();
+    let output = run(folder, &["import", "devpi", out, "--data-dir", other.to_str().unwrap()]);
+    let (told, why) = (text(&output.stdout), text(&output.stderr));
+    assert!(output.status.code() == Some(1) && told.contains("app-1.0.zip: it is missing") && why.contains("(1)"), "{told}{why}");
+}

@@ -15,6 +15,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("blobs", &["pypi", "limits"]),
     ("upstream", &["pypi", "limits"]),
     ("index", &["db", "blobs", "upstream", "pypi", "names", "clock", "limits", "error", "urls", "secret"]),
+    ("moving", &["index", "db", "blobs", "upstream", "pypi", "names", "clock", "limits", "error"]),
     ("http", &["index", "db", "blobs", "pypi", "names", "clock", "limits", "error", "urls", "upstream"]),
     ("names", &[]),
     ("clock", &["pypi"]),

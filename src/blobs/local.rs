@@ -84,7 +84,7 @@ impl Folder {
         Ok(Some(ListedBlob { sha256, size: meta.len(), committed: Timestamp::EPOCH.plus(age) }))
     }
 
-    fn path_of(&self, sha256: &Sha256) -> PathBuf {
+    pub(super) fn path_of(&self, sha256: &Sha256) -> PathBuf {
         let hex = sha256.hex();
         self.root.join(&hex[0..2]).join(&hex[2..4]).join(&hex)
     }

@@ -4,6 +4,8 @@
 //! at any moment leaves at most a blob that no row names (`gc` removes it) or a spool file (the next start sweeps it).
 //! Nothing here knows names, indexes or the database, and nobody outside this folder knows where a blob lies.
 
+mod adopt;
+mod hashes;
 mod local;
 mod read;
 mod spool;
@@ -18,6 +20,7 @@ use crate::pypi::{Sha256, Timestamp};
 use local::Folder;
 use spool_folder::SpoolFolder;
 
+pub use adopt::{Adopt, AdoptError, measure};
 pub use read::blob_stream;
 pub use spool::{Digests, Spool, SpoolError, Spooled};
 
@@ -85,6 +88,13 @@ impl Blobs {
         Ok(Spool::new(file, limit_bytes, which))
     }
 
+    /// Takes over a file of this machine, with all digests; commit it to make it a blob. The file itself stays where it is.
+    pub async fn adopt(&self, path: &Path, how: Adopt) -> Result<Spooled, AdoptError> {
+        let (spools, path) = (self.spools.clone(), path.to_owned());
+        let work = tokio::task::spawn_blocking(move || adopt::adopt(&spools, &path, how));
+        work.await.unwrap_or_else(|failed| Err(AdoptError::Store(io::Error::other(failed))))
+    }
+
     /// Makes `spooled` a blob. When this returns, the blob survives a power cut.
     ///
     /// The same bytes may be committed any number of times, at once or one after the other; they are kept once.
@@ -105,6 +115,16 @@ impl Blobs {
     pub async fn open(&self, sha256: &Sha256) -> io::Result<Option<Blob>> {
         let (folder, sha256) = (self.folder.clone(), *sha256);
         blocking(move || folder.open_blob(&sha256)).await
+    }
+
+    /// Writes a blob to a new file outside the store, as a copy or a link; `false` if there is no such blob.
+    pub async fn copy_out(&self, sha256: &Sha256, to: &Path, how: Adopt) -> io::Result<bool> {
+        let (folder, sha256, to) = (self.folder.clone(), *sha256, to.to_owned());
+        blocking(move || match folder.size_of(&sha256)? {
+            Some(_) => adopt::copy_out(&folder.path_of(&sha256), &to, how).map(|()| true),
+            None => Ok(false),
+        })
+        .await
     }
 
     /// Whether the blob exists.

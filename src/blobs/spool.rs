@@ -10,12 +10,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use blake2::{Blake2b256, Digest};
 use bytes::Bytes;
-use md5::Md5;
 use tokio::task::JoinHandle;
 
 use super::StoredBlob;
+use super::hashes::Hashes;
 use super::spool_folder::TempFile;
 use crate::limits::SPOOL_BUFFER_BYTES;
 use crate::pypi::Sha256;
@@ -86,9 +85,7 @@ enum Writer {
 #[derive(Debug)]
 struct Sink {
     temp: TempFile,
-    sha256: sha2::Sha256,
-    md5: Option<Md5>,
-    blake2: Option<Blake2b256>,
+    hashes: Hashes,
     written: Arc<AtomicU64>,
 }
 
@@ -157,7 +154,7 @@ impl Spool {
         self.refuse_too_many()?;
         self.flush().await?;
         let sink = self.idle().await?;
-        Ok(sink.finish(self.accepted))
+        Ok(sink.finish())
     }
 
     /// Also after a refusal that the caller ignored: a smaller chunk that would fit leaves a hole.
@@ -202,42 +199,33 @@ impl Spool {
 
 impl Sink {
     fn new(temp: TempFile, which: Digests, written: Arc<AtomicU64>) -> Self {
-        let md5 = (which != Digests::Sha256).then(Md5::new);
-        let blake2 = (which == Digests::All).then(Blake2b256::new);
-        Self { temp, sha256: sha2::Sha256::new(), md5, blake2, written }
+        Self { temp, hashes: Hashes::new(which), written }
     }
 
     /// Hashes and writes. Blocks.
     fn take(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.sha256.update(bytes);
-        if let Some(md5) = &mut self.md5 {
-            md5.update(bytes);
-        }
-        if let Some(blake2) = &mut self.blake2 {
-            blake2.update(bytes);
-        }
+        self.hashes.update(bytes);
         self.temp.file.write_all(bytes)?;
         self.written.fetch_add(bytes.len() as u64, Ordering::Release);
         Ok(())
     }
 
-    fn finish(self, size: u64) -> Spooled {
-        Spooled {
-            sha256: Sha256::from_bytes(self.sha256.finalize().into()),
-            md5: self.md5.map(|md5| md5.finalize().into()),
-            blake2: self.blake2.map(|blake2| blake2.finalize().into()),
-            size,
-            temp: self.temp,
-        }
+    fn finish(self) -> Spooled {
+        Spooled::from_measured(self.temp, &self.hashes.finish())
     }
 }
 
 impl Spooled {
+    /// A file of which everything is known.
+    pub(super) fn from_measured(temp: TempFile, measured: &StoredBlob) -> Self {
+        Self { sha256: measured.sha256, md5: measured.md5, blake2: measured.blake2, size: measured.size, temp }
+    }
+
     /// `bytes` in a temporary file. Blocks.
     pub(super) fn of_bytes(temp: TempFile, bytes: &[u8]) -> io::Result<Self> {
         let mut sink = Sink::new(temp, Digests::Sha256, Arc::default());
         sink.take(bytes)?;
-        Ok(sink.finish(bytes.len() as u64))
+        Ok(sink.finish())
     }
 
     /// The file, opened for reading from its beginning. Stays valid when the spool is committed or dropped.

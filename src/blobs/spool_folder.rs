@@ -48,8 +48,13 @@ impl SpoolFolder {
 
     /// A new, empty file.
     pub(super) fn new_file(self: &Arc<Self>) -> io::Result<TempFile> {
+        self.with_new_path(|path| File::create_new(path).map_err(|err| naming(path, &err)))
+    }
+
+    /// The file that `make` makes at a path that nothing has.
+    pub(super) fn with_new_path(self: &Arc<Self>, make: impl FnOnce(&Path) -> io::Result<File>) -> io::Result<TempFile> {
         let path = self.path.join(self.files.fetch_add(1, Ordering::Relaxed).to_string());
-        let file = File::create_new(&path).map_err(|err| naming(&path, &err))?;
+        let file = make(&path)?;
         Ok(TempFile { file, path, _folder: self.clone() })
     }
 }

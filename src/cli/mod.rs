@@ -2,7 +2,9 @@
 //!
 //! Results go to standard output through [`out`], everything else to standard error. Statuses: 0 done, 1 failed, 2 asked wrongly.
 
+mod export;
 mod healthcheck;
+mod import;
 mod index;
 mod out;
 mod password;
@@ -40,6 +42,10 @@ enum Command {
     Index(index::Index),
     /// Make, list and revoke tokens.
     Token(token::Token),
+    /// Move in from devpi, or from a folder of files.
+    Import(import::Import),
+    /// Write everything into a folder, for another server.
+    Export(export::Export),
     /// Ask the server on this machine whether it is well: status 0 if so.
     Healthcheck(healthcheck::Healthcheck),
 }
@@ -100,6 +106,8 @@ fn run_command(command: Command) -> Result<()> {
             Command::User(command) => command.run().await,
             Command::Index(command) => command.run().await,
             Command::Token(command) => command.run().await,
+            Command::Import(command) => command.run().await,
+            Command::Export(command) => command.run().await,
             Command::Healthcheck(_) => Ok(()),
         }
     });
@@ -108,7 +116,7 @@ fn run_command(command: Command) -> Result<()> {
     done
 }
 
-/// Opens what a server has made at `place`, and nothing else: no command but `serve` makes a folder or a database.
+/// Opens what a server has made at `place`, and nothing else: no command but `serve` and `import` makes a folder or a database.
 async fn open(place: &Place) -> Result<Arc<Core>> {
     let folder = place.data_dir.display();
     if !place.data_dir.is_dir() {

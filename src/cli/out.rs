@@ -1,7 +1,7 @@
 //! Standard output and error: the only file that writes to them.
 
 use serde_json::Value;
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 
 /// Writes a line of the result.
 pub fn line(text: &str) {
@@ -23,6 +23,26 @@ pub fn table(rows: &[Vec<String>]) {
     for row in rows {
         let cells: Vec<String> = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}")).collect();
         line(cells.join("  ").trim_end());
+    }
+}
+
+/// Whether standard error is a terminal.
+pub fn is_terminal() -> bool {
+    std::io::stderr().is_terminal()
+}
+
+/// Shows how far something has come, on standard error: on a terminal in place of what was shown before.
+pub fn progress(text: &str) {
+    let _ = match is_terminal() {
+        true => write!(std::io::stderr(), "\r{text}\x1b[K"),
+        false => writeln!(std::io::stderr(), "{text}"),
+    };
+}
+
+/// Takes the last line of [`progress`] off the terminal.
+pub fn end_progress() {
+    if is_terminal() {
+        let _ = write!(std::io::stderr(), "\r\x1b[K");
     }
 }
 

@@ -55,6 +55,27 @@ pub async fn add(
     )).bind(user).bind(name).bind(kind).bind(Json(settings)).bind(now).fetch_optional(c).await)
 }
 
+/// Adds an index that nobody sees until [`set_ready`]; `None` if the owner has one of this name.
+pub async fn add_importing(
+    c: &mut Conn,
+    user: UserId,
+    name: &IndexName,
+    kind: &str,
+    settings: &Map<String, Value>,
+    now: Timestamp,
+) -> Result<Option<IndexId>> {
+    on!(c, c => query_scalar(sql!(
+        "INSERT INTO indexes (user_id, name, kind, state, settings, created) VALUES ($1, $2, $3, 'importing', $4, $5)
+         ON CONFLICT (user_id, name) DO NOTHING RETURNING id"
+    )).bind(user).bind(name).bind(kind).bind(Json(settings)).bind(now).fetch_optional(c).await)
+}
+
+/// Shows an index that an import has filled; `false` if it was shown already.
+pub async fn set_ready(c: &mut Conn, id: IndexId) -> Result<bool> {
+    on!(c, c => query(sql!("UPDATE indexes SET state = 'ready' WHERE id = $1 AND state = 'importing'"))
+        .bind(id).execute(c).await.map(|done| done.rows_affected() > 0))
+}
+
 /// The options, which nobody else changes before this transaction ends; `None` if the index is gone.
 pub async fn lock(c: &mut Conn, id: IndexId) -> Result<Option<Map<String, Value>>> {
     let settings: Option<Json<Map<String, Value>>> = on!(c, c => query_scalar(sql!(

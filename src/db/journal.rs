@@ -61,6 +61,8 @@ pub enum Action {
     MirrorPage,
     /// A mirror saw its upstream's list of projects change.
     MirrorList,
+    /// Files or releases moved in from elsewhere.
+    Import,
     /// A setting of the whole server changed.
     ServerSet,
 }

@@ -317,7 +317,7 @@ pub async fn remove_token(core: &Arc<Core>, caller: &Caller, owner: &str, name: 
 }
 
 /// Journals something that concerns no index.
-pub(super) async fn note(c: &mut Conn, actor: &str, action: Action, detail: Value, now: Timestamp) -> Result<()> {
+pub async fn note(c: &mut Conn, actor: &str, action: Action, detail: Value, now: Timestamp) -> Result<()> {
     let change = Change { actor, index: None, project: None, action, detail };
     db::journal::append(c, &change, now).await?;
     Ok(())

@@ -251,7 +251,7 @@ async fn note(core: &Core, project: &ProjectName, listed: &Listed, blob: &Stored
 }
 
 /// A stored blob as a row.
-pub(super) fn blob_row(blob: &StoredBlob) -> db::blobs::BlobRow {
+pub fn blob_row(blob: &StoredBlob) -> db::blobs::BlobRow {
     db::blobs::BlobRow {
         sha256: blob.sha256,
         size: i64::try_from(blob.size).unwrap_or(i64::MAX),

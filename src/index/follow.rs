@@ -113,10 +113,10 @@ where
     task.await?
 }
 
-/// Logs what people did, on this node or elsewhere. What mirrors learn is none of it, and an upload has a line of its own that
-/// says what became of it.
+/// Logs what people did, on this node or elsewhere. What mirrors learn is none of it, an upload has a line of its own that
+/// says what became of it, and an import a report.
 fn tell(core: &Core, entry: &db::journal::Entry) {
-    if ["mirror-page", "mirror-list", "file-add", "file-replace"].contains(&entry.action.as_str()) {
+    if ["mirror-page", "mirror-list", "file-add", "file-replace", "import"].contains(&entry.action.as_str()) {
         return;
     }
     // Before the tree is read anew, so that an index that was removed still has its name.

@@ -54,17 +54,26 @@ struct Said {
 
 /// Publishes an upload to `index`.
 pub async fn publish(core: &Arc<Core>, caller: &Caller, index: &Arc<Index>, upload: Upload) -> Result<Outcome> {
-    let checks = index.settings.upload_checks;
-    let claims = claims::read(&upload, checks)?;
+    let claims = claims::read(&upload, index.settings.upload_checks)?;
     if !access::may(caller, Wanted::Upload, index, Some(&claims.project)) {
         return Err(Error::Forbidden(format!("this token may not upload to project '{}'", claims.project)));
     }
+    carry_out(core, caller.actor(), index, upload, claims).await
+}
+
+/// The same for whoever has the database in their hands and need not ask: the command line. `actor` is for the journal.
+pub async fn publish_as(core: &Arc<Core>, actor: &str, index: &Arc<Index>, upload: Upload) -> Result<Outcome> {
+    let claims = claims::read(&upload, index.settings.upload_checks)?;
+    carry_out(core, actor.to_owned(), index, upload, claims).await
+}
+
+async fn carry_out(core: &Arc<Core>, actor: String, index: &Arc<Index>, upload: Upload, claims: Claims) -> Result<Outcome> {
     check_digests(&claims, &upload.spooled)?;
-    let said = match inspect(&claims, &upload.spooled, checks).await? {
+    let said = match inspect(&claims, &upload.spooled, index.settings.upload_checks).await? {
         Some(inspected) => said_by_archive(inspected),
         None => said_by_form(&claims, &upload),
     };
-    let (actor, task, index) = (caller.actor(), core.clone(), index.clone());
+    let (task, index) = (core.clone(), index.clone());
     follow::change(core, async move {
         let blob = task.blobs.commit(upload.spooled).await?;
         let metadata_blob = match &said.bytes {

@@ -3,6 +3,7 @@
 //! Nothing in this folder does I/O, reads a clock, awaits, or knows that Cheeseshop exists. Whatever comes in is text or
 //! bytes somebody else read; whatever goes out is a value or text somebody else writes.
 
+pub mod devpi_fields;
 pub mod digest;
 pub mod filename;
 pub mod filename_guess;

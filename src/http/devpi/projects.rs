@@ -15,50 +15,13 @@ use crate::index::settings::{self, Kind};
 use crate::index::tree::Index;
 use crate::index::{admin, file_log, links, listing, mirror};
 use crate::names::IndexPath;
-use crate::pypi::ProjectName;
+use crate::pypi::{ProjectName, devpi_fields};
 use crate::urls;
 use axum::body::Body;
 use axum::http::header::LOCATION;
 use axum::http::{HeaderValue, Method, StatusCode};
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
-
-/// Fields of core metadata as devpi names them, with the names they are stored under, that are text.
-const TEXTS: &[(&str, &str)] = &[
-    ("metadata_version", "metadata_version"),
-    ("summary", "summary"),
-    ("home_page", "home_page"),
-    ("author", "author"),
-    ("author_email", "author_email"),
-    ("maintainer", "maintainer"),
-    ("maintainer_email", "maintainer_email"),
-    ("license", "license"),
-    ("description", "description"),
-    ("keywords", "keywords"),
-    ("download_url", "download_url"),
-    ("comment", "comment"),
-    ("requires_python", "requires_python"),
-    ("description_content_type", "description_content_type"),
-    ("license_expression", "license_expression"),
-];
-
-/// The same that are lists.
-const LISTS: &[(&str, &str)] = &[
-    ("platform", "platform"),
-    ("classifiers", "classifier"),
-    ("supported_platform", "supported_platform"),
-    ("provides", "provides"),
-    ("requires", "requires"),
-    ("obsoletes", "obsoletes"),
-    ("project_urls", "project_url"),
-    ("provides_dist", "provides_dist"),
-    ("obsoletes_dist", "obsoletes_dist"),
-    ("requires_dist", "requires_dist"),
-    ("requires_external", "requires_external"),
-    ("provides_extras", "provides_extra"),
-    ("dynamic", "dynamic"),
-    ("license_file", "license_file"),
-];
 
 /// Which index, and what of it.
 #[derive(Debug, Clone, Copy)]
@@ -188,7 +151,7 @@ fn shown(held: &Held<'_>, root: &str, name: &ProjectName) -> Value {
 
 fn versiondata(part: &Part<'_>, root: &str) -> Map<String, Value> {
     let mut data = match part.metadata {
-        Some(metadata) => fields(metadata),
+        Some(metadata) => devpi_fields::to_devpi(metadata),
         None => {
             let requires = part.files.iter().find_map(|(listed, _)| listed.file.requires_python.clone());
             requires.map(|requires| ("requires_python".to_owned(), json!(requires))).into_iter().collect()
@@ -204,13 +167,6 @@ fn versiondata(part: &Part<'_>, root: &str) -> Map<String, Value> {
         data.insert("+links".into(), Value::Array(links));
     }
     data
-}
-
-/// Every field devpi has, present or not: its client does not ask whether one is there.
-fn fields(metadata: &Value) -> Map<String, Value> {
-    let texts = TEXTS.iter().map(|(devpi, stored)| (devpi, metadata.get(*stored).cloned().unwrap_or_else(|| json!(""))));
-    let lists = LISTS.iter().map(|(devpi, stored)| (devpi, metadata.get(*stored).cloned().unwrap_or_else(|| json!([]))));
-    texts.chain(lists).map(|(key, value)| ((*key).to_owned(), value)).collect()
 }
 
 /// The files and what is attached to them, as devpi lists them: in the order in which they came.

@@ -309,7 +309,7 @@ both! {
         }
         let delete = |path: &'static str, who: &'static str| server.ask("DELETE", path, who, Value::Null);
         for (path, who, said) in [
-            ("/alice/dev/cheese-cellar", "", (401, "Sign in to change what this index holds")),
+            ("/alice/dev/cheese-cellar", "", (403, "no permission to change project 'cheese-cellar' on alice/dev")),
             ("/alice/dev/cheese-cellar", "alice:alice", (403, "project 'cheese-cellar' is on non-volatile index alice/dev")),
             ("/alice/dev/cheese-cellar/1.0", "alice:alice", (403, "cannot delete version on non-volatile index")),
             ("/alice/dev/cheese-cellar/7?force=", "alice:alice", (404, "version '7' of project 'cheese-cellar' not found on stage 'alice/dev'")),
@@ -331,7 +331,7 @@ both! {
         server.mirrored("alice", "pypi", vec![PageFile::bare("cheese_cellar-1.zip", "http://127.0.0.1:1/cheese_cellar-1.zip")]).await;
         let page = || server.get("/alice/pypi/+simple/cheese-cellar/", "");
         assert_eq!((page().await.status, page().await.header("warning")), (200, ""));
-        assert_eq!(server.ask("DELETE", "/alice/pypi/cheese-cellar", "", Value::Null).await.status, 401);
+        assert_eq!(server.ask("DELETE", "/alice/pypi/cheese-cellar", "", Value::Null).await.status, 403);
         let forgotten = server.ask("DELETE", "/alice/pypi/cheese-cellar", "alice:alice", Value::Null).await;
         assert_eq!(forgotten.said(), (200, "project cheese-cellar deleted from stage alice/pypi"));
         let stale = page().await;

@@ -2,6 +2,7 @@
 
 pub mod ask;
 pub mod dist;
+pub mod dump;
 pub mod engine;
 pub mod form;
 pub mod page;
@@ -10,6 +11,7 @@ pub mod upstream;
 
 pub use ask::{Answer, Ask, HTML, JSON};
 pub use dist::Dist;
+pub use dump::Dump;
 pub use engine::Engine;
 pub(crate) use engine::both;
 pub use form::Form;
