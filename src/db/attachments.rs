@@ -45,7 +45,7 @@ pub struct Attachment {
 }
 
 /// An attachment about to be stored.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub struct NewAttachment<'a> {
     /// Release.
     pub release: ReleaseId,

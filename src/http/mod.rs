@@ -189,6 +189,7 @@ async fn dispatch(site: &Arc<Site>, call: &Call<'_>, route: Route<'_>, body: Bod
         Route::Root => devpi::users::list(site, call).await,
         Route::Api(user, index) if call.reads() => devpi::api::api(site, call, user, index).await,
         Route::Login if call.method == Method::POST => devpi::api::login(site, body).await,
+        Route::AuthCheck if call.reads() => devpi::authcheck::check(site, call),
         Route::Status if call.reads() => devpi::status::status(site, call).await,
         Route::TokenCreate(user) => devpi::tokens::create(site, call, user, body).await,
         Route::Tokens(user) => devpi::tokens::list(site, call, user).await,

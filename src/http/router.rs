@@ -72,6 +72,8 @@ pub enum Route<'a> {
     Login,
     /// `/+status`
     Status,
+    /// `/+authcheck`
+    AuthCheck,
     /// `/{user}`
     User(&'a str),
     /// `/{user}/+token-create` (devpi-tokens)
@@ -112,6 +114,7 @@ pub fn route<'a>(segments: &'a [&'a str]) -> Route<'a> {
         ["+api"] => Route::Api(None, None),
         ["+login"] => Route::Login,
         ["+status"] => Route::Status,
+        ["+authcheck"] => Route::AuthCheck,
 
         ["simple"] => Route::SimpleList(At::Default),
         ["simple", project] => Route::SimpleProject(At::Default, project, Depth::Default),
@@ -184,6 +187,7 @@ mod tests {
             "/+api",
             "/+login",
             "/+status",
+            "/+authcheck",
             "/+nothing",
             "/_/oidc/audience",
             "/metrics",
@@ -228,6 +232,7 @@ mod tests {
         /+api -> Api(None, None)
         /+login -> Login
         /+status -> Status
+        /+authcheck -> AuthCheck
         /+nothing -> Nothing
         /_/oidc/audience -> Nothing
         /metrics -> Nothing

@@ -8,11 +8,11 @@ mod source;
 
 use super::access::{self, Action as Wanted, Caller};
 use super::core::Core;
-use super::store::{self, Attached, Incoming, Outcome};
+use super::store::{self, Incoming, Outcome};
 use super::tree::Index;
 use super::{file_log, follow, publish};
 use crate::clock::Timestamp;
-use crate::db::attachments::{Attachment, Kind};
+use crate::db::attachments::{Attachment, Kind, NewAttachment};
 use crate::db::journal::{Action, Change};
 use crate::db::{self, Conn, FileId, ReleaseId};
 use crate::error::{Error, Result};
@@ -146,16 +146,16 @@ async fn attach(
         push.from,
     );
     let log = file_log::pushed(&before, push.actor, push.now, push.from, &push.to.path);
-    let attached = Attached {
+    let attached = NewAttachment {
         release,
         file,
         kind: if file.is_some() { Kind::ToxResult } else { Kind::DocZip },
         filename: &attachment.filename,
         sha256: attachment.sha256,
-        size: attachment.size,
+        size: u64::try_from(attachment.size).unwrap_or_default(),
         uploaded: attachment.uploaded,
         uploaded_by: attachment.uploaded_by.as_deref(),
-        log: Some(log),
+        log: Some(&log),
     };
     store::attach(c, push.to, &attached).await
 }

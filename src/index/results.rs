@@ -3,12 +3,12 @@
 use super::access::{self, Action as Wanted, Caller};
 use super::core::Core;
 use super::settings::Kind;
-use super::store::{self, Attached};
+use super::store;
 use super::tree::Index;
 use super::{download, fetch, follow, links};
 use crate::blobs::{Spooled, StoredBlob};
 use crate::clock::Timestamp;
-use crate::db::attachments::Kind as Attachment;
+use crate::db::attachments::{Kind as Attachment, NewAttachment};
 use crate::db::files::File;
 use crate::db::journal::{Action, Change};
 use crate::db::{self, Conn};
@@ -99,13 +99,13 @@ async fn record(core: &Core, tested: &Tested, blob: &StoredBlob, actor: &str) ->
     let row = fetch::blob_row(blob);
     db::blobs::put(&mut c, &row, now).await?;
     let name = free_name(&mut c, &file, now).await?;
-    let attached = Attached {
+    let attached = NewAttachment {
         release,
         file: Some(file.id),
         kind: Attachment::ToxResult,
         filename: &name,
         sha256: blob.sha256,
-        size: row.size,
+        size: blob.size,
         uploaded: now,
         uploaded_by: Some(actor),
         log: None,

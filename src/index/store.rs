@@ -6,12 +6,12 @@
 use super::file_log;
 use super::tree::Index;
 use crate::clock::Timestamp;
-use crate::db::attachments::Kind;
+use crate::db::attachments::NewAttachment;
 use crate::db::blobs::BlobRow;
 use crate::db::journal::Change;
 use crate::db::{self, Conn, FileId, ProjectId, ReleaseId, Serial};
 use crate::error::{Error, Result};
-use crate::pypi::{ProjectName, Sha256, filename_guess, version};
+use crate::pypi::{ProjectName, filename_guess, version};
 use serde_json::Value;
 
 /// A file on its way into a stage. Its blobs are at rest already.
@@ -110,32 +110,9 @@ pub async fn seal(c: &mut Conn, stored: &[Stored], change: &Change<'_>, now: Tim
     Ok(serial)
 }
 
-/// An attachment on its way to a release that is there. Its blob is noted already.
-#[derive(Debug)]
-pub struct Attached<'a> {
-    /// The release.
-    pub release: ReleaseId,
-    /// The tested file; `None` for documentation.
-    pub file: Option<FileId>,
-    /// What it is.
-    pub kind: Kind,
-    /// Its name.
-    pub filename: &'a str,
-    /// Its bytes.
-    pub sha256: Sha256,
-    /// Bytes.
-    pub size: i64,
-    /// When it was attached first.
-    pub uploaded: Timestamp,
-    /// The actor who brought it.
-    pub uploaded_by: Option<&'a str>,
-    /// What happened to it before.
-    pub log: Option<Value>,
-}
-
-/// Writes one attachment. [`Error::Conflict`] if the release has other documentation, or the file another result of the name,
+/// Writes one attachment, whose release is there and whose blob is noted. [`Error::Conflict`] if the release has other documentation, or the file another result of the name,
 /// on an index that is not volatile.
-pub async fn attach(c: &mut Conn, index: &Index, attached: &Attached<'_>) -> Result<Outcome> {
+pub async fn attach(c: &mut Conn, index: &Index, attached: &NewAttachment<'_>) -> Result<Outcome> {
     let old = match attached.file {
         Some(file) => db::attachments::result(c, file, attached.filename).await?,
         None => db::attachments::docs(c, attached.release).await?,
@@ -146,22 +123,11 @@ pub async fn attach(c: &mut Conn, index: &Index, attached: &Attached<'_>) -> Res
         Some(old) => db::attachments::remove(c, old.id).await?,
         None => {}
     }
-    let new = || file_log::of(attached.log.as_ref(), attached.uploaded_by, attached.uploaded, &index.path);
-    let log = match &old {
-        Some(old) => Some(file_log::overwritten(old.log.as_ref().map(|log| &log.0), new(), attached.uploaded)),
-        None => attached.log.clone(),
-    };
-    let row = db::attachments::NewAttachment {
-        release: attached.release,
-        file: attached.file,
-        kind: attached.kind,
-        filename: attached.filename,
-        sha256: attached.sha256,
-        size: u64::try_from(attached.size).unwrap_or_default(),
-        uploaded: attached.uploaded,
-        uploaded_by: attached.uploaded_by,
-        log: log.as_ref(),
-    };
+    let log = old.as_ref().map(|old| {
+        let new = file_log::of(attached.log, attached.uploaded_by, attached.uploaded, &index.path);
+        file_log::overwritten(old.log.as_ref().map(|log| &log.0), new, attached.uploaded)
+    });
+    let row = NewAttachment { log: log.as_ref().or(attached.log), ..*attached };
     db::attachments::add(c, &row).await?.ok_or_else(|| conflict(attached.filename))?;
     Ok(if old.is_some() { Outcome::Replaced } else { Outcome::New })
 }

@@ -23,6 +23,25 @@ async fn names(shop: &Shop, path: &str, user: &str) -> Vec<String> {
 }
 
 both! {
+    async fn a_proxy_may_ask_for_somebody(engine: Engine) {
+        let shop = Shop::start(engine).await;
+        shop.stage("alice/dev", &["acl_read=alice"]).await;
+        shop.stage("alice/open", &[]).await;
+        shop.user("bob").await;
+        let check = |path: &str| shop.get("/+authcheck").header("x-original-uri", path);
+        for path in ["/alice/dev/+f/abc/0123456789abc/app-1.0.zip?x=1", "/alice/dev/%2Bsimple/app/", "/alice/dev/app/1.0/+doc/a"] {
+            check(path).by("alice").await.is(200);
+            check(path).by("bob").await.is(403);
+            check(path).await.is(401);
+        }
+        for path in ["/alice/open/+f/abc/0123456789abc/app-1.0.zip", "/", "/+login", "/health", "/alice"] {
+            check(path).await.is(200);
+        }
+        check("/alice/open/+nothing/x").await.is(403);
+        check("/alice/none/+simple/").by("bob").await.is(403);
+        shop.get("/+authcheck").await.is(400);
+    }
+
     async fn each_caller_sees_what_they_may_read(engine: Engine) {
         let (shop, secret, open) = nested(engine).await;
         let path = "/bob/team/+simple/app/";

@@ -4,6 +4,7 @@
 //! type with the bare `application/json`.
 
 pub mod api;
+pub mod authcheck;
 pub mod indexes;
 pub mod projects;
 pub mod push;

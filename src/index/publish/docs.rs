@@ -4,14 +4,14 @@
 use super::claims;
 use crate::blobs::{Spooled, StoredBlob};
 use crate::clock::Timestamp;
-use crate::db::attachments::Kind;
+use crate::db::attachments::{Kind, NewAttachment};
 use crate::db::journal::{Action, Change};
 use crate::db::{self, Conn, ProjectId, ReleaseId};
 use crate::error::{Error, Result};
 use crate::index::access::{self, Action as Wanted, Caller};
 use crate::index::core::Core;
 use crate::index::inspect::{DocsZip, Refused};
-use crate::index::store::{self, Attached, Outcome};
+use crate::index::store::{self, Outcome};
 use crate::index::tree::Index;
 use crate::index::{fetch, follow};
 use crate::pypi::{ProjectName, version};
@@ -88,13 +88,13 @@ async fn record(core: &Core, entry: &Entry<'_>) -> Result<Outcome> {
     let project = put_project(&mut c, entry, now).await?;
     let (release, version) = put_release(&mut c, project, entry, now).await?;
     let filename = format!("{}-{version}.doc.zip", entry.project);
-    let attached = Attached {
+    let attached = NewAttachment {
         release,
         file: None,
         kind: Kind::DocZip,
         filename: &filename,
         sha256: entry.blob.sha256,
-        size: i64::try_from(entry.blob.size).unwrap_or(i64::MAX),
+        size: entry.blob.size,
         uploaded: now,
         uploaded_by: Some(entry.actor),
         log: None,
