@@ -23,8 +23,12 @@ pub fn below_prefix<'a, 'b>(site: &Site, headers: &HeaderMap, peer: SocketAddr, 
     if site.outside_url.is_none() && !trusted {
         return segments;
     }
-    let base = base_of(site.outside_url.as_ref(), trusted, headers);
-    let Ok(url) = Url::parse(&base) else { return segments };
+    without_prefix(&base_of(site.outside_url.as_ref(), trusted, headers), segments)
+}
+
+/// The segments without those of the path of `base`, if they begin with them.
+fn without_prefix<'a, 'b>(base: &str, segments: &'a [&'b str]) -> &'a [&'b str] {
+    let Ok(url) = Url::parse(base) else { return segments };
     let Some(prefix) = decode_path(url.path()) else { return segments };
     let begins_so =
         segments.len() >= prefix.segments.len() && prefix.segments.iter().zip(segments).all(|(own, sent)| own == sent);
@@ -130,6 +134,15 @@ mod tests {
         for (given, trusted, expected) in cases {
             assert_eq!(base_of(None, *trusted, &headers(given)), *expected, "{given:?}, trusted: {trusted}");
         }
+    }
+
+    #[test]
+    fn a_prefix_that_was_passed_on_is_taken_away() {
+        let base = "https://index.example/pkg%20x/devpi";
+        assert_eq!(without_prefix(base, &["pkg x", "devpi", "root", "main"]), ["root", "main"]);
+        assert_eq!(without_prefix(base, &["root", "main"]), ["root", "main"], "most proxies cut it off themselves");
+        assert_eq!(without_prefix(base, &["pkg x"]), ["pkg x"]);
+        assert_eq!(without_prefix("https://index.example", &["root"]), ["root"]);
     }
 
     #[test]

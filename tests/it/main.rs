@@ -10,6 +10,7 @@ mod support;
 
 mod access;
 mod auth;
+mod devpi7;
 mod devpi_tokens;
 mod docs;
 mod export_devpi;
