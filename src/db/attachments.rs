@@ -138,6 +138,8 @@ pub struct Placed {
     pub project: ProjectName,
     /// The status of the project there; `None`: active.
     pub status: Option<Json<ProjectStatus>>,
+    /// The version of its release, as uploaded.
+    pub version: String,
     /// The digest of the tested file.
     tested: Option<Vec<u8>>,
     /// The attachment.
@@ -155,7 +157,7 @@ impl Placed {
 /// The attachments of this name in all stages.
 pub async fn named(c: &mut Conn, filename: &str) -> Result<Vec<Placed>> {
     on!(c, c => query_as(sql!(
-        "SELECT p.index_id, p.name AS project, p.status, f.sha256 AS tested, a.id, a.release_id, a.file_id, a.kind, a.filename,
+        "SELECT p.index_id, p.name AS project, p.status, r.version, f.sha256 AS tested, a.id, a.release_id, a.file_id, a.kind, a.filename,
                 a.sha256, a.size, a.uploaded, a.uploaded_by, a.log
          FROM attachments a JOIN releases r ON r.id = a.release_id JOIN projects p ON p.id = r.project_id
               LEFT JOIN files f ON f.id = a.file_id

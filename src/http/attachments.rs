@@ -2,11 +2,12 @@
 
 use super::files::{self, About};
 use super::reply::{self, Reply};
-use super::{Call, Site};
+use super::{Call, Site, accept};
 use crate::error::{Error, Result};
 use crate::index::attachments::{self, Found};
 use crate::index::release::{self, Target};
 use crate::pypi::filename_guess;
+use axum::http::header::ACCEPT;
 use axum::http::{Method, StatusCode};
 use std::sync::Arc;
 
@@ -29,6 +30,11 @@ pub async fn attachment(
 }
 
 async fn content(site: &Site, call: &Call<'_>, found: &Found) -> Result<Reply> {
+    if accept::names_json(files::header(call, ACCEPT)) {
+        let hashes = [("sha256".to_owned(), found.attachment.sha256.hex())];
+        let told = files::meta_of(&hashes, Some(found.attachment.uploaded), &found.project, Some(&found.version));
+        return Ok(reply::result(StatusCode::OK, "releasefilemeta", told, None));
+    }
     let about = About {
         sha256: Some(found.attachment.sha256),
         content_type: filename_guess::content_type(&found.attachment.filename),

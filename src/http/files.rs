@@ -17,7 +17,7 @@ use crate::index::mirror_metadata;
 use crate::index::release::{self, Target};
 use crate::index::settings::Kind;
 use crate::index::tree::Index;
-use crate::pypi::{Sha256, filename_guess};
+use crate::pypi::{ProjectName, Sha256, filename_guess};
 use axum::body::Body;
 use axum::http::header::{
     ACCEPT, ACCEPT_RANGES, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, HeaderName, IF_NONE_MATCH, IF_RANGE,
@@ -65,18 +65,27 @@ async fn content(site: &Arc<Site>, call: &Call<'_>, user: &str, index: &str, fol
 async fn meta(site: &Arc<Site>, call: &Call<'_>, user: &str, index: &str, folder: &str, filename: &str) -> Result<Reply> {
     let found = download::find(&site.core, call.caller, user, index, folder, filename).await?;
     let (file, origin) = (&found.listed.file, &found.listed.origin);
-    let hashes: Map<String, Value> = file.hashes.iter().map(|(name, hex)| (name.clone(), json!(hex))).collect();
-    let mut meta = json!({
-        "hash_spec": file.hashes.first().map(|(name, hex)| format!("{name}={hex}")).unwrap_or_default(),
-        "hashes": hashes,
-        "last_modified": file.upload_time.map(Timestamp::http_date),
-        "project": found.project,
-        "version": found.listed.version,
-    });
+    let mut told = meta_of(&file.hashes, file.upload_time, &found.project, found.listed.version.as_deref());
     if origin.kind == Kind::Mirror {
-        meta["url"] = json!(file.url);
+        told["url"] = json!(file.url);
     }
-    Ok(reply::result(StatusCode::OK, "releasefilemeta", meta, None))
+    Ok(reply::result(StatusCode::OK, "releasefilemeta", told, None))
+}
+
+/// The fields that devpi tells of every file; `hashes` as (algorithm, hex).
+pub(super) fn meta_of(
+    hashes: &[(String, String)],
+    modified: Option<Timestamp>,
+    project: &ProjectName,
+    version: Option<&str>,
+) -> Value {
+    json!({
+        "hash_spec": hashes.first().map(|(name, hex)| format!("{name}={hex}")).unwrap_or_default(),
+        "hashes": hashes.iter().map(|(name, hex)| (name.clone(), json!(hex))).collect::<Map<_, _>>(),
+        "last_modified": modified.map(Timestamp::http_date),
+        "project": project,
+        "version": version,
+    })
 }
 
 async fn metadata(site: &Arc<Site>, call: &Call<'_>, user: &str, index: &str, folder: &str, filename: &str) -> Result<Reply> {
@@ -175,7 +184,7 @@ impl About {
     }
 }
 
-fn header<'a>(call: &'a Call<'_>, name: HeaderName) -> Option<&'a str> {
+pub(super) fn header<'a>(call: &'a Call<'_>, name: HeaderName) -> Option<&'a str> {
     call.headers.get(name).and_then(|value| value.to_str().ok())
 }
 

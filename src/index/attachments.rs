@@ -26,6 +26,8 @@ pub struct Found {
     pub index: Arc<Index>,
     /// Its project.
     pub project: ProjectName,
+    /// The version of its release.
+    pub version: String,
     /// The attachment.
     pub attachment: Attachment,
     /// Whether everybody may read the index it was asked of, and all its bases.
@@ -45,11 +47,12 @@ pub async fn find(core: &Core, caller: &Caller, user: &str, index: &str, folder:
     let open = |placed: &Placed| placed.status.as_ref().is_none_or(|status| status.status != "quarantined");
     let linked = named.into_iter().filter(|placed| open(placed) && links::folder_of(&placed.linked_by()) == folder);
     let mut nearest: Option<(usize, Found)> = None;
-    for Placed { index_id, project, attachment, .. } in linked {
+    for Placed { index_id, project, version, attachment, .. } in linked {
         let Ok(sight) = access::sight(&core.tree.load(), caller, user, index, Some(&project)) else { continue };
         let Some(place) = sight.visible.iter().position(|index| index.id == index_id) else { continue };
         if nearest.as_ref().is_none_or(|(before, _)| place < *before) {
-            let found = Found { index: sight.visible[place].clone(), project, attachment, public: sight.place.all_public };
+            let found =
+                Found { index: sight.visible[place].clone(), project, version, attachment, public: sight.place.all_public };
             nearest = Some((place, found));
         }
     }

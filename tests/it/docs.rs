@@ -271,6 +271,9 @@ both! {
             assert_eq!((answer.header("content-type"), &answer.body[..]), ("application/zip", &zip[..]));
             assert_eq!(answer.header("etag"), format!("\"{}\"", sha256(&zip)));
         }
+        let told = shop.get(&zip_path("alice/dev", "my-app-1.0.doc.zip", &zip)).accept("application/json").await.is(200).json();
+        assert_eq!(told["type"], "releasefilemeta");
+        assert_eq!((&told["result"]["project"], &told["result"]["version"]), (&"my-app".into(), &"1.0".into()));
         let part = shop.get(&zip_path("alice/dev", "my-app-1.0.doc.zip", &zip)).header("range", "bytes=0-3").await.is(206);
         assert_eq!(&part.body[..], b"PK\x03\x04");
         shop.get(&zip_path("alice/shut", "my-app-1.0.doc.zip", &zip)).await.is(401);
