@@ -227,7 +227,7 @@ impl Project {
         if dump_version < 3 {
             return Self { open_to_mirrors: false, versions: object };
         }
-        let open_to_mirrors = super::dump_options::allows_all(&object["config"]["inheritance_rules"]);
+        let open_to_mirrors = super::dump_options::allows_all(&object.get("config").unwrap_or(&Value::Null)["inheritance_rules"]);
         let versions = match object.remove("versions") {
             Some(Value::Object(versions)) => versions,
             _ => Map::new(),
@@ -326,6 +326,8 @@ mod tests {
         assert_eq!((old.versions.len(), old.open_to_mirrors), (2, false), "`config` may be a version there");
         let new = Project::read(3, json!({"config": {"inheritance_rules": ["allow all"]}, "versions": {"1.0": {}}}));
         assert_eq!((new.versions.len(), new.open_to_mirrors), (1, true));
+        let bare = Project::read(3, json!({"versions": {"1.0": {}}}));
+        assert_eq!((bare.versions.len(), bare.open_to_mirrors), (1, false), "a project without options of its own");
         assert_eq!(
             version_fields(&json!({"+elinks": [], ":action": "x", "summary": "s"})),
             Map::from_iter([("summary".into(), json!("s"))])
