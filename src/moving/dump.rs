@@ -4,6 +4,7 @@
 //! and a time is taken in either form.
 
 use crate::clock::Timestamp;
+use crate::index::publish::check_version;
 use crate::pypi::filename_guess;
 use crate::pypi::{ProjectName, Sha256};
 use serde::{Deserialize, Serialize};
@@ -148,10 +149,11 @@ impl FileEntry {
         self.for_entrypath.as_deref().and_then(|path| path.rsplit('/').next())
     }
 
-    /// The version; dumps of version 1 leave it to the file's name.
+    /// The version; dumps of version 1 leave it to the file's name. `None` also for one that no upload may have.
     pub fn version(&self, project: &ProjectName) -> Option<String> {
         let guessed = || filename_guess::guess_version(self.filename().trim_end_matches(".doc.zip"), project);
-        self.version.clone().filter(|version| !version.is_empty()).or_else(guessed)
+        let version = self.version.clone().filter(|version| !version.is_empty()).or_else(guessed)?;
+        check_version(&version).is_ok().then_some(version)
     }
 
     /// Where the bytes are.

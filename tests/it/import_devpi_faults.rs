@@ -124,6 +124,24 @@ both! {
         }
     }
 
+    async fn versions_that_no_upload_may_have_are_left_out(engine: Engine) {
+        let shop = Shop::start(engine).await;
+        let mut dump = dump_with_stage(&shop).await;
+        for version in ["../../../../out", "..", "1<b>", "1\u{0}2"] {
+            dump.release("alice/dev", "app", version, json!({}));
+            dump.file("alice/dev", "alice/dev/app/x/app-1.doc.zip", b"docs", json!({"type": "doczip", "version": version}));
+            dump.file("alice/dev", "alice/dev/app/x/app-1.zip", b"bytes", json!({"version": version}));
+        }
+        dump.release("alice/dev", "app", "1.0", json!({"summary": "with\u{0}nul"}));
+        dump.index["users"]["alice"]["title"] = json!("A\u{0}lice");
+        let report = import(&shop, &dump.write()).await;
+        let versions = shop.get("/alice/dev/app").accept("application/json").await.is(200).json();
+        assert_eq!(versions["result"].as_object().unwrap().keys().collect::<Vec<_>>(), ["1.0", "1\u{fffd}2"]);
+        assert_eq!(versions["result"]["1.0"]["summary"], "with\u{fffd}nul");
+        let count = |reason| report.skipped.iter().filter(|skipped| skipped.reason == reason).count();
+        assert_eq!((count(Reason::Name), count(Reason::NoPlace)), (3, 6), "{:?}", report.skipped);
+    }
+
     async fn what_has_no_place_here_is_skipped_with_all_it_holds(engine: Engine) {
         let shop = Shop::start(engine).await;
         let mut dump = dump_with_stage(&shop).await;
