@@ -47,10 +47,15 @@ pub(super) fn adopt(spools: &Arc<SpoolFolder>, path: &Path, how: Adopt) -> Resul
     copy(&mut source, &mut temp).map(|measured| Spooled::from_measured(temp, &measured))
 }
 
-/// Gives a blob at `from` another name outside the store, or a copy there; the folders that lead to it are made. Blocks.
+/// Gives a blob at `from` another name outside the store, or a copy there; the folders that lead to it are made, and nothing is
+/// written over. Blocks.
 pub(super) fn copy_out(from: &Path, to: &Path, how: Adopt) -> io::Result<()> {
     if let Some(parent) = to.parent() {
         fs::create_dir_all(parent)?;
+    }
+    // What is there may be another name of a blob: writing into it would change that blob.
+    if to.try_exists()? {
+        return Err(io::Error::new(io::ErrorKind::AlreadyExists, format!("{} is there already", to.display())));
     }
     match how {
         Adopt::Link if fs::hard_link(from, to).is_ok() => Ok(()),
@@ -122,6 +127,21 @@ mod tests {
         drop(blobs.adopt(&source, Adopt::Copy).await.unwrap());
         assert_eq!(fs::metadata(&source).unwrap().nlink(), 2, "its own name and the blob's");
         assert_eq!(blobs.usage().await.unwrap().blobs, 1);
+    }
+
+    #[tokio::test]
+    async fn what_was_linked_out_is_never_written_into() {
+        let folder = tempfile::tempdir().unwrap();
+        let blobs = Blobs::open_folder(&folder.path().join("blobs")).unwrap();
+        let one = blobs.put_bytes("one".into()).await.unwrap().sha256;
+        let two = blobs.put_bytes("two".into()).await.unwrap().sha256;
+        let to = folder.path().join("out");
+        assert!(blobs.copy_out(&one, &to, Adopt::Link).await.unwrap());
+        for how in [Adopt::Link, Adopt::Copy] {
+            let error = blobs.copy_out(&two, &to, how).await.unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::AlreadyExists);
+        }
+        assert_eq!(fs::read(blobs.folder.path_of(&one)).unwrap(), b"one");
     }
 
     #[tokio::test]

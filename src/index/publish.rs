@@ -20,6 +20,7 @@ use crate::db::{self, Conn};
 use crate::error::{Error, Result};
 use crate::pypi::{ProjectName, metadata_form, version};
 use claims::Claims;
+pub use claims::check_version;
 use serde_json::{Value, json};
 use std::sync::Arc;
 

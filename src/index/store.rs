@@ -67,11 +67,12 @@ pub struct Stored {
 /// Writes one file. [`Error::Conflict`] if other bytes stand, or ever stood, under its name on an index that is not volatile.
 pub async fn put(c: &mut Conn, index: &Index, file: &Incoming<'_>, now: Timestamp) -> Result<Stored> {
     let wanted = file.blob.sha256;
+    // The project's row first: whoever holds it while they wait for a blob's row must not be waited for by us, who hold that.
+    let project = db::projects::put(c, index.id, file.project, file.display_name, now).await?;
     db::blobs::put(c, &file.blob, now).await?;
     if let Some(metadata) = &file.metadata_blob {
         db::blobs::put(c, metadata, now).await?;
     }
-    let project = db::projects::put(c, index.id, file.project, file.display_name, now).await?;
     let old = db::files::by_name(c, project, file.filename).await?;
     let old = match old {
         Some(old) if old.sha256 == wanted => return Ok(identical(project, old.id)),

@@ -4,6 +4,7 @@
 //! and a time is taken in either form.
 
 use crate::clock::Timestamp;
+use crate::index::publish::check_version;
 use crate::pypi::filename_guess;
 use crate::pypi::{ProjectName, Sha256};
 use serde::{Deserialize, Serialize};
@@ -148,10 +149,11 @@ impl FileEntry {
         self.for_entrypath.as_deref().and_then(|path| path.rsplit('/').next())
     }
 
-    /// The version; dumps of version 1 leave it to the file's name.
+    /// The version; dumps of version 1 leave it to the file's name. `None` also for one that no upload may have.
     pub fn version(&self, project: &ProjectName) -> Option<String> {
         let guessed = || filename_guess::guess_version(self.filename().trim_end_matches(".doc.zip"), project);
-        self.version.clone().filter(|version| !version.is_empty()).or_else(guessed)
+        let version = self.version.clone().filter(|version| !version.is_empty()).or_else(guessed)?;
+        check_version(&version).is_ok().then_some(version)
     }
 
     /// Where the bytes are.
@@ -227,7 +229,7 @@ impl Project {
         if dump_version < 3 {
             return Self { open_to_mirrors: false, versions: object };
         }
-        let open_to_mirrors = super::dump_options::allows_all(&object["config"]["inheritance_rules"]);
+        let open_to_mirrors = super::dump_options::allows_all(&object.get("config").unwrap_or(&Value::Null)["inheritance_rules"]);
         let versions = match object.remove("versions") {
             Some(Value::Object(versions)) => versions,
             _ => Map::new(),
@@ -326,6 +328,8 @@ mod tests {
         assert_eq!((old.versions.len(), old.open_to_mirrors), (2, false), "`config` may be a version there");
         let new = Project::read(3, json!({"config": {"inheritance_rules": ["allow all"]}, "versions": {"1.0": {}}}));
         assert_eq!((new.versions.len(), new.open_to_mirrors), (1, true));
+        let bare = Project::read(3, json!({"versions": {"1.0": {}}}));
+        assert_eq!((bare.versions.len(), bare.open_to_mirrors), (1, false), "a project without options of its own");
         assert_eq!(
             version_fields(&json!({"+elinks": [], ":action": "x", "summary": "s"})),
             Map::from_iter([("summary".into(), json!("s"))])

@@ -88,8 +88,31 @@ struct Walk<V> {
 }
 
 impl<V: FnMut(Item) -> bool> Walk<V> {
-    fn hand_out<E: serde::de::Error>(&mut self, item: Item) -> Result<(), E> {
+    fn hand_out<E: serde::de::Error>(&mut self, mut item: Item) -> Result<(), E> {
+        match &mut item {
+            Item::Version(value) | Item::User(_, value) | Item::Config(_, value) => clean(value),
+            Item::Project(_, _, value) | Item::File(_, value) => clean(value),
+        }
         if (self.visit)(item) { Ok(()) } else { Err(E::custom("the walk was given up")) }
+    }
+}
+
+/// Replaces NUL, which PostgreSQL does not store, as forms do: one such letter must not end the whole import.
+fn clean(value: &mut Value) {
+    let replaced = |text: &str| text.replace('\0', "\u{fffd}");
+    match value {
+        Value::String(text) if text.contains('\0') => *text = replaced(text),
+        Value::Array(items) => items.iter_mut().for_each(clean),
+        Value::Object(fields) => {
+            fields.values_mut().for_each(clean);
+            let bad: Vec<String> = fields.keys().filter(|key| key.contains('\0')).cloned().collect();
+            for key in bad {
+                if let Some(value) = fields.remove(&key) {
+                    fields.insert(replaced(&key), value);
+                }
+            }
+        }
+        _ => {}
     }
 }
 

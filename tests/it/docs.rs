@@ -4,7 +4,10 @@ use super::support::ask::Answer;
 use super::support::dist::{noise, sha256, zip_of};
 use super::support::shop::scope;
 use super::support::{Dist, Engine, Form, Shop, both};
+use cheeseshop::db;
 use cheeseshop::index::access::Grant;
+use cheeseshop::pypi::{ProjectName, Sha256};
+use std::time::Duration;
 
 /// A small site in the shape that Sphinx gives it; `word` tells it from others.
 fn site(word: &str) -> Vec<u8> {
@@ -53,6 +56,35 @@ both! {
         }
         let head = shop.head("/alice/dev/app/1.0/+doc/api/").await.is(200);
         assert_eq!((head.header("content-length"), head.body.len()), ("12", 0));
+    }
+
+    async fn writers_wait_for_a_project_before_they_hold_a_blob(engine: Engine) {
+        let shop = Shop::start(engine).await;
+        shop.stage("alice/dev", &[]).await;
+        shop.stage("alice/other", &[]).await;
+        let (wheel, zip) = (Dist::wheel("app", "1.0"), site("first"));
+        shop.upload("alice/other", &wheel).await.is(200);
+        attach(&shop, "alice/other", "app", "1.0", &zip).await.is(200);
+        let index = shop.core().tree.load().find("alice", "dev").unwrap().index.id;
+        let (project, now) = (ProjectName::parse("app").unwrap(), shop.clock.now());
+        for bytes in [&wheel.bytes, &zip] {
+            // A push has locked the project, and comes to the blob in a moment.
+            let mut c = shop.core().db.begin().await.unwrap();
+            db::projects::put(&mut c, index, &project, "app", now).await.unwrap();
+            let pushing = async {
+                tokio::time::sleep(Duration::from_millis(300)).await;
+                let blob = db::blobs::get(&mut c, &Sha256::parse(&sha256(bytes)).unwrap()).await.unwrap().unwrap();
+                db::blobs::put(&mut c, &blob, now).await.unwrap();
+                c.commit().await.unwrap();
+            };
+            let uploading = async {
+                match *bytes == zip {
+                    true => attach(&shop, "alice/dev", "app", "1.0", &zip).await,
+                    false => shop.upload("alice/dev", &wheel).await,
+                }
+            };
+            tokio::join!(pushing, uploading).1.is(200);
+        }
     }
 
     async fn addresses_without_their_slash_lead_to_the_one_with_it(engine: Engine) {

@@ -4,6 +4,7 @@
 use super::import_devpi::{dump_for, import};
 use super::support::dist::sha256;
 use super::support::{Dist, Dump, Engine, Shop, both};
+use cheeseshop::blobs::Adopt;
 use cheeseshop::clock::Clock;
 use cheeseshop::moving::import_devpi;
 use cheeseshop::moving::progress::Progress;
@@ -95,6 +96,50 @@ both! {
         assert!(report.skipped[2].detail.contains("its md5 is"), "{:?}", report.skipped[2]);
         assert_eq!(shop.filenames("alice/dev", "good").await, [good.filename]);
         shop.get("/alice/dev/+simple/bad/").await.is(404);
+    }
+
+    async fn links_that_lead_out_of_the_export_are_not_followed(engine: Engine) {
+        let shop = Shop::start(engine).await;
+        let outside = tempfile::tempdir().unwrap();
+        std::fs::write(outside.path().join("secret"), b"secret").unwrap();
+        for adopt in [Adopt::Copy, Adopt::Link] {
+            let mut dump = dump_with_stage(&shop).await;
+            let unverified = json!({"version": "1.0", "entrymapping": {}});
+            for name in ["out-1.0.zip", "in-1.0.zip", "folder-1.0.zip"] {
+                dump.file("alice/dev", &format!("alice/dev/bad/1.0/{name}"), b"bytes", unverified.clone());
+                std::fs::remove_file(dump.path().join("alice/dev/bad/1.0").join(name)).unwrap();
+            }
+            let at = |name: &str| dump.path().join("alice/dev/bad/1.0").join(name);
+            std::os::unix::fs::symlink(outside.path().join("secret"), at("out-1.0.zip")).unwrap();
+            std::fs::write(at("plain"), b"inside").unwrap();
+            std::os::unix::fs::symlink("plain", at("in-1.0.zip")).unwrap();
+            std::fs::create_dir(at("folder-1.0.zip")).unwrap();
+            let report = import(&shop, &import_devpi::Options { adopt, ..dump.write() }).await;
+            let expected = [
+                (Reason::Unreadable, "alice/dev/bad/1.0/out-1.0.zip"),
+                (Reason::MissingFile, "alice/dev/bad/1.0/folder-1.0.zip"),
+            ];
+            assert_eq!(skipped(&report), expected);
+            assert_eq!(shop.filenames("alice/dev", "bad").await, ["in-1.0.zip"]);
+        }
+    }
+
+    async fn versions_that_no_upload_may_have_are_left_out(engine: Engine) {
+        let shop = Shop::start(engine).await;
+        let mut dump = dump_with_stage(&shop).await;
+        for version in ["../../../../out", "..", "1<b>", "1\u{0}2"] {
+            dump.release("alice/dev", "app", version, json!({}));
+            dump.file("alice/dev", "alice/dev/app/x/app-1.doc.zip", b"docs", json!({"type": "doczip", "version": version}));
+            dump.file("alice/dev", "alice/dev/app/x/app-1.zip", b"bytes", json!({"version": version}));
+        }
+        dump.release("alice/dev", "app", "1.0", json!({"summary": "with\u{0}nul"}));
+        dump.index["users"]["alice"]["title"] = json!("A\u{0}lice");
+        let report = import(&shop, &dump.write()).await;
+        let versions = shop.get("/alice/dev/app").accept("application/json").await.is(200).json();
+        assert_eq!(versions["result"].as_object().unwrap().keys().collect::<Vec<_>>(), ["1.0", "1\u{fffd}2"]);
+        assert_eq!(versions["result"]["1.0"]["summary"], "with\u{fffd}nul");
+        let count = |reason| report.skipped.iter().filter(|skipped| skipped.reason == reason).count();
+        assert_eq!((count(Reason::Name), count(Reason::NoPlace)), (3, 6), "{:?}", report.skipped);
     }
 
     async fn what_has_no_place_here_is_skipped_with_all_it_holds(engine: Engine) {

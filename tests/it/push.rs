@@ -126,6 +126,32 @@ both! {
         shop.get("/alice/prod/+simple/app/").await.is(404);
     }
 
+    async fn a_hidden_target_is_not_told_from_one_that_does_not_exist(engine: Engine) {
+        let shop = two_indexes(engine).await;
+        shop.publish("alice/dev", "app", "1.0").await;
+        shop.user("bob").await;
+        shop.stage("alice/secret", &["acl_read=alice"]).await;
+        for (target, who) in [("alice/secret", "bob"), ("alice/none", "bob")] {
+            let refused = shop.push("alice/dev", &to(target)).by(who).await.is(404);
+            assert_eq!(refused.json()["message"], format!("The stage {target} could not be found."));
+        }
+        let [there, missing] = [shop.push("alice/dev", &to("alice/secret")).await, shop.push("alice/dev", &to("alice/none")).await];
+        assert_eq!((there.status, there.text()), (missing.status, missing.text()));
+        shop.push("alice/dev", &to("alice/secret")).by("alice").await.is(200);
+    }
+
+    async fn a_quarantined_project_is_not_pushed(engine: Engine) {
+        let shop = two_indexes(engine).await;
+        shop.publish("alice/dev", "app", "1.0").await;
+        let mut c = shop.core().db.begin().await.unwrap();
+        let status = r#"UPDATE projects SET status = '{"status": "quarantined"}'"#;
+        cheeseshop::on!(&mut c, c => sqlx::query(status).execute(c).await.map(drop)).unwrap();
+        c.commit().await.unwrap();
+        let refused = shop.push("alice/dev", &to("alice/prod")).by("alice").await.is(400);
+        assert_eq!(refused.json()["message"], "there are no files for App 1.0 on stage alice/dev");
+        shop.get("/alice/prod/+simple/app/").await.is(404);
+    }
+
     async fn a_mirrored_release_is_fetched_and_goes_along(engine: Engine) {
         let (shop, upstream) = (two_indexes(engine).await, FakeUpstream::start().await);
         let (wheel, sdist) = (Dist::wheel("app", "1.0"), Dist::sdist("app", "1.0"));

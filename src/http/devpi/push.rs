@@ -81,12 +81,15 @@ async fn within(
     }
     let path = IndexPath::parse(target).map_err(|_| Error::no_index(target))?;
     let tree = site.core.tree.load();
-    let to = tree.at(&path).map(|place| place.index.clone()).ok_or_else(|| access::hidden(&tree, call.caller, target))?;
-    drop(tree);
-    let project = crate::pypi::ProjectName::parse(name).ok();
+    let hidden = || access::hidden(&tree, call.caller, target);
+    let there = tree.at(&path).ok_or_else(hidden)?;
+    let (to, project) = (there.index.clone(), crate::pypi::ProjectName::parse(name).ok());
     if to.kind == Kind::Mirror || !may(call.caller, Action::Upload, &to, project.as_ref()) {
+        // As with uploads: whoever may not even read it is not told that it exists.
+        access::see(there, call.caller, project.as_ref()).ok_or_else(hidden)?;
         return Ok(cannot_upload(call, target));
     }
+    drop(tree);
     let parcel = push::gather(&site.core, call.caller, place, name, version, what).await?;
     let steps = push::push(&site.core, call.caller, &place.index.path, &to, parcel).await?;
     tracing::info!(from = %place.index.path, to = %path, name, version, by = call.caller.actor(), "push");

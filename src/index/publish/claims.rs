@@ -97,12 +97,12 @@ pub(super) fn project(text: &str) -> Result<ProjectName> {
     ProjectName::parse(text).map_err(|e| Error::BadRequest(e.to_string()))
 }
 
-/// Any version that fits a page, a link and a database; devpi forbids these characters in it.
-pub(super) fn check_version(text: &str) -> Result<()> {
+/// Any version that fits a page, a link, a folder's name and a database; devpi forbids these characters in it.
+pub fn check_version(text: &str) -> Result<()> {
     let forbidden = |c: char| c.is_control() || "<>%#\"/\\".contains(c);
-    match text.len() > limits::VERSION_BYTES_MAX || text.contains(forbidden) {
+    match text.len() > limits::VERSION_BYTES_MAX || text.contains(forbidden) || matches!(text, "." | "..") {
         true => Err(Error::BadRequest(format!(
-            "invalid metadata: a version has at most {} bytes and none of < > % # \" / \\",
+            "invalid metadata: a version has at most {} bytes and none of < > % # \" / \\, and is neither . nor ..",
             limits::VERSION_BYTES_MAX
         ))),
         false => Ok(()),

@@ -84,8 +84,8 @@ async fn record(core: &Core, entry: &Entry<'_>) -> Result<Outcome> {
     let now = core.clock.now();
     let mut c = core.db.begin().await?;
     super::refuse_if_closed(&mut c, entry.index, entry.project).await?;
-    db::blobs::put(&mut c, &fetch::blob_row(&entry.blob), now).await?;
     let project = put_project(&mut c, entry, now).await?;
+    db::blobs::put(&mut c, &fetch::blob_row(&entry.blob), now).await?;
     let (release, version) = put_release(&mut c, project, entry, now).await?;
     let filename = format!("{}-{version}.doc.zip", entry.project);
     let attached = NewAttachment {

@@ -5,6 +5,7 @@ use crate::clock::Timestamp;
 use crate::db;
 use crate::db::attachments::{Attachment, Kind as AttachmentKind};
 use crate::db::blobs::BlobRow;
+use crate::db::projects::Project;
 use crate::error::{Error, Result};
 use crate::index::access::{self, Action, Caller, Sight};
 use crate::index::core::Core;
@@ -89,7 +90,9 @@ pub async fn gather(core: &Arc<Core>, caller: &Caller, place: &Place, name: &str
 async fn of_stage(core: &Core, index: &Index, name: &ProjectName, text: &str, what: What) -> Result<Option<Parcel>> {
     let mut c = core.db.read().await?;
     let known = db::projects::by_name(&mut c, index.id, name).await?.filter(|project| !project.reserved);
-    let Some(project) = known else { return Ok(None) };
+    // PEP 792: a quarantined project offers nothing, also not by way of another index.
+    let quarantined = |project: &Project| project.status.as_ref().is_some_and(|status| status.status == "quarantined");
+    let Some(project) = known.filter(|project| !quarantined(project)) else { return Ok(None) };
     let release = db::releases::by_canonical(&mut c, project.id, &version::canonical(text)).await?;
     let Some(release) = release else { return Ok(None) };
     let attachments = db::attachments::of_project(&mut c, project.id).await?;

@@ -5,7 +5,7 @@ use crate::blobs::{AdoptError, Blobs, Spooled, StoredBlob, measure};
 use crate::db::blobs::BlobRow;
 use crate::index::inspect::{self, Inspected};
 use crate::moving::checksum::{self, Compared};
-use crate::moving::dump::{FileEntry, FileKind};
+use crate::moving::dump::{FileEntry, FileKind, OutsidePath};
 use crate::moving::report::Reason;
 use crate::pypi::{DistFilename, Sha256};
 use anyhow::{Context, Result};
@@ -48,6 +48,9 @@ pub async fn bring(blobs: Option<&Blobs>, options: &Options, entry: &FileEntry) 
         Ok(path) => path,
         Err(outside) => return Ok(Err(Problem::new(Reason::Unreadable, outside))),
     };
+    if let Err(problem) = check_place(&path, &options.folder).await? {
+        return Ok(Err(problem));
+    }
     let taken = match blobs {
         Some(blobs) => blobs.adopt(&path, options.adopt).await.map(|spooled| (as_measured(&spooled), Some(spooled))),
         None => {
@@ -65,6 +68,19 @@ pub async fn bring(blobs: Option<&Blobs>, options: &Options, entry: &FileEntry) 
         (Ok(brought), Some(blobs), Some(spooled)) => store(blobs, spooled, brought).await.map(Ok),
         (looked, ..) => Ok(looked),
     }
+}
+
+/// The path must lead to a plain file below the export's folder, also where links are on the way: an export from elsewhere must
+/// not bring files of this machine along, nor wait for a pipe.
+async fn check_place(path: &Path, folder: &Path) -> Result<Result<(), Problem>> {
+    let (path, folder) = (path.to_owned(), folder.to_owned());
+    let check = move || match (path.canonicalize(), folder.canonicalize()) {
+        (Ok(real), Ok(folder)) if !real.starts_with(&folder) => Err(Problem::new(Reason::Unreadable, OutsidePath)),
+        (Ok(real), Ok(_)) if !real.is_file() => Err(Problem::new(Reason::MissingFile, "it is not a plain file")),
+        (Err(error), _) | (_, Err(error)) => Err(missing(&error)),
+        (Ok(_), Ok(_)) => Ok(()),
+    };
+    Ok(tokio::task::spawn_blocking(check).await?)
 }
 
 fn missing(error: &io::Error) -> Problem {

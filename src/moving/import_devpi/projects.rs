@@ -5,6 +5,7 @@ use super::accounts::ACTOR;
 use super::mirrored;
 use crate::db::journal::{Action, Change};
 use crate::db::{self, ProjectId};
+use crate::index::publish::check_version;
 use crate::index::settings::Kind;
 use crate::index::tree::Index;
 use crate::index::{Core, store};
@@ -58,6 +59,10 @@ impl Import<'_> {
         let mut display = name.to_owned();
         let mut by_canonical: BTreeMap<String, Release> = BTreeMap::new();
         for (text, fields) in versions {
+            if let Err(why) = check_version(text) {
+                self.report.skip(Reason::Name, format!("{} {name} {text}", index.path), why);
+                continue;
+            }
             let fields = dump::version_fields(fields);
             // Old dumps have names that another project would have; only another spelling of this one is believed.
             let spelling = fields.get("name").and_then(Value::as_str);
