@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,16 +15,18 @@ from conftest import FULL
 from support import wire
 from support.databases import new_database
 from support.devpi_moves import BROKEN, EGG, KEPT, cheeseshop, everything, in_words_of_7, old_house, told_by_every_release
-from support.devpi_questions import READS, REFUSED
+from support.devpi_questions import READS, REFUSED, get
 from support.devpi_server import DevpiServer
-from support.devpi_state import GONE, LIB_FIRST_1_1, LIB_WHEEL, REMOVED, SHARED, file_path, fill_upstreams, upload
+from support.devpi_state import GONE, LIB_FIRST_1_1, LIB_WHEEL, REMOVED, SHARED, UPSTREAM_FILES, file_path, fill_upstreams, upload
 from support.fake_upstream import FakeUpstream
 from support.server import Server
 from support.side_by_side import Ask, Pair, Side, comparable, differences, judge
+from support.upstream_pages import normalized
 
 
 DEFAULT_SECRETS = ("--argon2-memory-cost", "524288", "--argon2-parallelism", "8", "--argon2-time-cost", "16")
 """What devpi-server derives its secrets with unless it is told otherwise."""
+KEEP_TRIES = 100
 
 
 @dataclass(frozen=True)
@@ -53,11 +56,23 @@ def old_server(folder: Path, major: int, upstreams: tuple[FakeUpstream, FakeUpst
     for ask in old_house(*(upstream.url for upstream in upstreams)):
         for said in in_words_of_7(ask) if major == 7 else [ask]:
             assert (answer := filling.ask(said)).status in (200, 201), f"{said}: {answer.status} {answer.text}"
+    keep(filling, upstreams[0])
     server.stop()
     dump = server.export(folder / "dump")
     dump_with_mirrored = server.export(folder / "dump-with-mirrored", "--include-mirrored-files")
     server.start()
     return Old(server, Side(server.url, server.root.password, same_times=True), dump, dump_with_mirrored)
+
+
+def keep(side: Side, upstream: FakeUpstream) -> None:
+    """Asks for the file that the mirror is to keep until upstream is not asked: devpi-server stores it after it has sent it."""
+    for _ in range(KEEP_TRIES):
+        before = upstream.requests.total()
+        assert side.ask(Ask("GET", file_path("alice/mirror", KEPT), accept="*/*")).body == KEPT.data
+        if upstream.requests.total() == before:
+            return
+        time.sleep(0.05)
+    raise AssertionError("the mirror does not keep the file")
 
 
 @pytest.fixture(scope="session")
@@ -112,7 +127,9 @@ def complaints(asks: Iterable[Ask], look: Callable[[Ask], None]) -> str:
 def test_6_moves_in(old6: Old, move_in):
     """The questions that are asked of both servers anyway, and everything else that the old server can be asked about what it holds."""
     pair = Pair(old6.side, side_of(move_in(old6.dump_with_mirrored)))
-    asks = {str(ask): ask for ask in (*READS, *everything(old6.side))}
+    # As in the house: a mirror tells the projects that it was asked for.
+    asked = (get(f"/alice/mirror/{normalized(artifact.project)}") for artifact in UPSTREAM_FILES)
+    asks = {str(ask): ask for ask in (*asked, *READS, *everything(old6.side))}
     assert {f"GET {path} accept */*" for path in (file_path("bob/odd", EGG), file_path("alice/prod", LIB_WHEEL))} <= asks.keys()
     deleted = [file_path("alice/dev", artifact) for artifact in (REMOVED, GONE, LIB_FIRST_1_1)]
     changing = set(map(str, REFUSED))
@@ -121,29 +138,26 @@ def test_6_moves_in(old6: Old, move_in):
     assert [pair.ours.ask(Ask("GET", path)).status for path in deleted] == [404] * 3, "an export does not tell what was deleted"
 
 
-@pytest.mark.parametrize("major", [6, 7])
-def test_and_out_again(old6: Old, major: int, move_in, tmp_path: Path):
-    """From devpi to Cheeseshop and from there to a new devpi-server of either release: it answers as the first one."""
-    ours = move_in(old6.dump_with_mirrored)
+def test_6_moves_out_again(old6: Old, move_in, tmp_path: Path):
+    """From devpi to Cheeseshop and from there to a new devpi-server, which answers as the first one."""
+    moves_out_again(old6, 6, move_in, tmp_path)
+
+
+def moves_out_again(old: Old, major: int, move_in, folder: Path) -> None:
+    """Moves through Cheeseshop to a new devpi-server of the same release."""
+    ours = move_in(old.dump_with_mirrored)
     ours.stop()
-    back = tmp_path / "back"
-    export = cheeseshop(ours.data_dir.parent, "export", str(back), "--format", "devpi", "--include-mirrored-files", database=ours.database)
+    options = ("--format", "devpi", "--include-mirrored-files")
+    export = cheeseshop(ours.data_dir.parent, "export", str(folder / "back"), *options, database=ours.database)
     assert (export.status, export.report["skipped"]) == (0, []), export.output
-    new = DevpiServer(tmp_path / "new", major, dump=back)
+    new = DevpiServer(folder / "new", major, dump=folder / "back")
     try:
-        theirs, again = old6.side, side_of(new)
-        found = complaints(everything(theirs), lambda ask: compare_releases("back: ", ask, theirs, again, other=major == 7))
+        pair = Pair(old.side, side_of(new), title="moved in and out again: ")
+        found = complaints(everything(old.side), pair.compare)
         assert not found, found
+        assert pair.ours.ask(get(file_path("alice/mirror", KEPT), accept="*/*")).body == KEPT.data
     finally:
         new.stop()
-
-
-def compare_releases(title: str, ask: Ask, theirs: Side, ours: Side, *, other: bool) -> None:
-    """Compares answers of which, if one is of the `other` release, only counts what both releases tell."""
-    seen = [side.seen(ask.path, side.ask(ask)) for side in (theirs, ours)]
-    if other:
-        seen = [told_by_every_release(one) for one in comparable(*seen)]
-    judge(f"{title}{ask}", list(differences(*seen)))
 
 
 def test_users_sign_in_as_before(old6: Old, move_in):
@@ -210,11 +224,36 @@ def test_a_dry_run_writes_nothing(old6: Old, tmp_path: Path):
     assert {name: real.report[name] for name in ("came", "skipped", "warnings")} == {name: dry.report[name] for name in ("came", "skipped", "warnings")}
 
 
-def test_twice_is_as_good_as_once(old6: Old, tmp_path: Path):
+def test_7_moves_in(old7: Old, move_in):
+    """The pre-release tells options and times in other words; all else is the same. Ours are those of devpi-server 6."""
+    theirs, ours = old7.side, side_of(move_in(old7.dump))
+
+    def compare(ask: Ask) -> None:
+        seen = comparable(*(side.seen(ask.path, side.ask(ask)) for side in (theirs, ours)))
+        judge(str(ask), list(differences(*map(told_by_every_release, seen))))
+
+    found = complaints(everything(theirs), compare)
+    assert not found, found
+    assert ours.ask(get("/alice/dev")).json()["result"]["mirror_whitelist"] == ["allowed-lib"]
+    assert ours.ask(get("/bob/both")).json()["result"]["mirror_whitelist"] == ["*"]
+    check_sign_in(ours)
+
+
+def test_7_moves_out_again(old7: Old, move_in, tmp_path: Path):
+    """What devpi-server 7 imports is of the form that devpi-server 6 exports."""
+    moves_out_again(old7, 7, move_in, tmp_path)
+
+
+def test_files_that_7_kept(old7: Old, move_in, upstreams):
+    """The same for the pre-release."""
+    check_kept(move_in(old7.dump_with_mirrored), upstreams[0])
+
+
+def test_twice_is_as_good_as_once(old7: Old, tmp_path: Path):
     """The second run finds everything, and changes nothing."""
     database, serials, reports = new_database(), [], []
     for _ in range(2):
-        reports.append(cheeseshop(tmp_path, "import", "devpi", str(old6.dump_with_mirrored), database=database).report)
+        reports.append(cheeseshop(tmp_path, "import", "devpi", str(old7.dump_with_mirrored), database=database).report)
         server = Server(tmp_path, "--private-mirrors", database=database)
         serials.append(wire.get(f"{server.url}/+api").header("X-DEVPI-SERIAL"))
         server.stop()
@@ -225,9 +264,9 @@ def test_twice_is_as_good_as_once(old6: Old, tmp_path: Path):
 
 
 @pytest.fixture
-def broken(old6: Old, tmp_path: Path):
+def broken(old7: Old, tmp_path: Path):
     """A copy of the export, to be broken."""
-    return shutil.copytree(old6.dump, tmp_path / "broken")
+    return shutil.copytree(old7.dump, tmp_path / "broken")
 
 
 def change(dump: Path, how) -> None:
@@ -238,7 +277,7 @@ def change(dump: Path, how) -> None:
     index.write_text(json.dumps(data))
 
 
-def test_the_sound_part_of_a_broken_export_comes(old6: Old, broken: Path, tmp_path: Path):
+def test_the_sound_part_of_a_broken_export_comes(old7: Old, broken: Path, tmp_path: Path):
     """What is broken is named, and the status says that not everything came."""
     changed, missing = next(broken.rglob(LIB_WHEEL.filename)), next(broken.rglob(BROKEN.filename))
     changed.write_bytes(bytes(reversed(changed.read_bytes())))
@@ -250,7 +289,7 @@ def test_the_sound_part_of_a_broken_export_comes(old6: Old, broken: Path, tmp_pa
     named = {str(changed.relative_to(broken)): "wrong-bytes", str(missing.relative_to(broken)): "missing-file"}
     assert move.skipped == named | {"index bob/strange": "index-type"}
     assert all(name in move.output for name in move.skipped)
-    whole = cheeseshop(tmp_path / "whole", "import", "devpi", str(old6.dump), "--dry-run").report["came"]
+    whole = cheeseshop(tmp_path / "whole", "import", "devpi", str(old7.dump), "--dry-run").report["came"]
     assert {name: whole[name] - move.report["came"][name] for name in whole if name != "bytes"} == dict.fromkeys(whole.keys() - {"bytes"}, 0) | {"files": 2}
 
 
@@ -260,15 +299,3 @@ def test_an_export_that_nobody_knows_is_refused(broken: Path, tmp_path: Path):
     move = cheeseshop(tmp_path, "import", "devpi", str(broken))
     assert move.status not in (0, None) and '9' in move.output and move.report is None
     assert not (tmp_path / "data").exists()
-
-
-def test_7_moves_in(old7: Old, move_in, upstreams):
-    """The pre-release tells options and times in other words; all else is the same. Ours are those of devpi-server 6."""
-    ours = move_in(old7.dump_with_mirrored)
-    check_kept(ours, upstreams[0])
-    theirs, ours = old7.side, side_of(ours)
-    found = complaints(everything(theirs), lambda ask: compare_releases("", ask, theirs, ours, other=True))
-    assert not found, found
-    assert ours.ask(Ask("GET", "/alice/dev")).json()["result"]["mirror_whitelist"] == ["allowed-lib"]
-    assert ours.ask(Ask("GET", "/bob/both")).json()["result"]["mirror_whitelist"] == ["*"]
-    check_sign_in(ours)
