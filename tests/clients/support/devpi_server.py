@@ -67,10 +67,10 @@ class DevpiServer:
             process.kill()
             process.wait()
 
-    def export(self, folder: Path) -> Path:
+    def export(self, folder: Path, *options: str) -> Path:
         """Writes everything into `folder`, which must not exist; the server must be stopped. Returns the folder."""
         assert self._process is None, "devpi-export wants a server that does not run"
-        self._command("devpi-export", str(folder))
+        self._command("devpi-export", *options, str(folder))
         return folder
 
     def log(self) -> str:

@@ -63,6 +63,8 @@ class Side:
     url: str
     root_password: str
     tokens: dict[str, str] = field(default_factory=dict)
+    same_times: bool = False
+    """Whether times are compared too, and those of files: the two hold the very same, and not only the like."""
 
     def password(self, who: str) -> str:
         return self.root_password if who == "root" else f"{who}-password"
@@ -91,14 +93,15 @@ class Side:
     def plain(self, text: str) -> str:
         """The text without what differs from server to server and from moment to moment."""
         text = text.replace(self.url.removeprefix("http://"), "SERVER").replace(self.root_password, "ROOT-PASSWORD")
-        for pattern, word in PLACEHOLDERS:
+        for pattern, word in () if self.same_times else PLACEHOLDERS:
             text = pattern.sub(word, text)
         return text
 
     def seen(self, path: str, answer: wire.Answer) -> dict:
         """What a client sees of an answer, as plain values that can be compared."""
         kind = (answer.header("Content-Type") or "").partition(";")[0]
-        headers = {name: self.plain(value) for name in HEADERS if (value := answer.header(name)) is not None}
+        names = (*HEADERS, "Last-Modified") if self.same_times and "/+f/" in path else HEADERS
+        headers = {name: self.plain(value) for name in names if (value := answer.header(name)) is not None}
         if answer.header("Location"):
             headers["Location"] = self.plain(urljoin(self.url + path, answer.header("Location")))
         headers["Content-Type"] = "text" if kind in PROSE else (answer.header("Content-Type") or MISSING).lower()
@@ -127,7 +130,7 @@ class Side:
     def _field(self, key: str, value: object) -> object:
         """Of times in numbers and of secrets only the form counts; links are named, for their order means nothing."""
         if key == "when" and isinstance(value, list) and len(value) == 6 and all(isinstance(part, int) for part in value):
-            return "TIME"
+            return value if self.same_times else "TIME"
         if key == "+links":
             links = [self._values(link) for link in value]
             return {f"{link['rel']} {link['href'].rpartition('/')[2]}": link for link in links}
@@ -251,10 +254,10 @@ def _short(value: object) -> str:
 
 
 class Pair:
-    """Both servers, and what was found while they were filled."""
+    """Both servers, and what was found while they were filled. `title` goes before each request in the table of differences."""
 
-    def __init__(self, theirs: Side, ours: Side) -> None:
-        self.theirs, self.ours = theirs, ours
+    def __init__(self, theirs: Side, ours: Side, title: str = "") -> None:
+        self.theirs, self.ours, self.title = theirs, ours, title
         self.built: list[tuple[Ask, list[str]]] = []
 
     def build(self, asks: Iterable[Ask]) -> None:
@@ -263,7 +266,7 @@ class Pair:
 
     def compare(self, ask: Ask) -> None:
         """Asks both the same and fails if the answers differ without a decision."""
-        judge(str(ask), self._found(ask))
+        judge(self.title + str(ask), self._found(ask))
 
     def _found(self, ask: Ask) -> list[str]:
         """What differs. Where devpi-server stumbles (500) over a bad request, refusing it is right."""
