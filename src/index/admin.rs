@@ -12,6 +12,7 @@ use crate::error::{Error, Result};
 use crate::names::IndexPath;
 use crate::upstream;
 use serde_json::{Map, Value, json};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// Makes an index from options as sent.
@@ -109,7 +110,8 @@ pub async fn modify(
         check_mirror(core, caller, index.kind, &mut after).await?;
     }
     let (task, actor, id, seen) = (core.clone(), caller.actor(), index.id, index.settings.stored.clone());
-    let changed: Vec<String> = after.keys().chain(before.keys()).filter(|k| after.get(*k) != before.get(*k)).cloned().collect();
+    let differs = |key: &&String| after.get(*key) != before.get(*key);
+    let changed: BTreeSet<String> = after.keys().chain(before.keys()).filter(differs).cloned().collect();
     follow::change(core, async move {
         let (stored, bases) = split(after)?;
         let now = task.clock.now();

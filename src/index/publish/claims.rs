@@ -41,7 +41,10 @@ pub(super) fn read(upload: &Upload, checks: UploadChecks) -> Result<Claims> {
 }
 
 fn strict(upload: &Upload) -> Result<Claims> {
-    let file = DistFilename::parse(&upload.filename).map_err(|e| Error::BadRequest(e.to_string()))?;
+    let file = DistFilename::parse(&upload.filename).map_err(|refused| {
+        let hint = if is_archive_name(&upload.filename) { "; an index with upload_checks=lenient takes such files" } else { "" };
+        Error::BadRequest(format!("{refused}{hint}"))
+    })?;
     let name = upload.field("name");
     if let Some(text) = name
         && project(text)? != file.project
