@@ -57,6 +57,19 @@ both! {
         shop.get(&other).by("alice").await.is(200);
     }
 
+    async fn a_nul_in_a_form_of_bare_line_feeds_is_replaced(engine: Engine) {
+        let shop = lenient(engine).await;
+        let fields = [(":action", "submit"), ("name", "app"), ("version", "1.0"), ("summary", "a\0b")];
+        let body: String = fields
+            .iter()
+            .map(|(name, value)| format!("--B\nContent-Disposition: form-data; name=\"{name}\"\n\n{value}\n"))
+            .chain(["--B--\n".into()])
+            .collect();
+        let post = shop.post("/alice/dev/").header("content-type", "multipart/form-data; boundary=B").body(body);
+        post.by("alice").await.is(200);
+        assert_eq!(version(&shop, "/alice/dev/app/1.0").await["summary"], "a\u{fffd}b");
+    }
+
     async fn old_and_odd_archives_come_in(engine: Engine) {
         let shop = lenient(engine).await;
         for (filename, wanted) in [
