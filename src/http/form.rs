@@ -120,7 +120,7 @@ async fn all_bytes(first: Bytes, mut rest: Data) -> Result<BytesMut> {
 /// Reads a form of text fields with bare line feeds, in memory.
 async fn line_feed_form(first: Bytes, rest: Data, boundary: &str) -> Result<Form> {
     let bytes = all_bytes(first, rest).await?;
-    let whole = String::from_utf8_lossy(&bytes);
+    let whole = String::from_utf8_lossy(&bytes).replace('\0', "\u{fffd}");
     let delimiter = format!("--{boundary}");
     let mut form = Form::default();
     for part in whole.split(delimiter.as_str()).skip(1).take_while(|part| !part.starts_with("--")).take(limits::FORM_FIELDS_MAX) {

@@ -33,7 +33,8 @@ pub fn parse(secret: &str) -> Option<Macaroon> {
 }
 
 fn owner_and_id(token: &Macaroon) -> Option<(&str, &str)> {
-    token.identifier.rsplit_once('-')
+    // No database looks for a NUL.
+    token.identifier.rsplit_once('-').filter(|_| !token.identifier.contains('\0'))
 }
 
 /// Who calls with this token beside this user name, and until when that holds; `None` if it is not good.

@@ -82,6 +82,15 @@ async fn upload(shop: &Shop, index: &str, name: &str, token: &str) -> u16 {
 }
 
 both! {
+    async fn a_made_up_token_with_a_nul_is_refused_like_any_other(engine: Engine) {
+        let shop = shop_with_pages(engine).await;
+        for identifier in ["ali\0ce-AbCd2345", "alice-AbCd\0efg"] {
+            let token = Macaroon::new(b"key", identifier.into(), Vec::new()).serialize();
+            shop.get(PUBLIC).auth("", &token).await.is(401);
+            shop.get(PUBLIC).auth("alice", &format!("devpi-{token}")).await.is(401);
+        }
+    }
+
     async fn tokens_are_made_listed_and_revoked(engine: Engine) {
         let shop = shop_with_pages(engine).await;
         let first = token(&shop, json!({"allowed": ["upload", "pkg_read"], "indexes": ["alice/dev"]})).await;

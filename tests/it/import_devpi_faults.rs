@@ -147,6 +147,8 @@ both! {
         let mut dump = dump_with_stage(&shop).await;
         dump.index["users"]["simple"] = json!({"username": "simple"});
         dump.index["users"]["old"] = json!({"username": "old", "pwhash": "abc", "pwsalt": "def"});
+        let dear = "$argon2id$v=19$m=4194304,t=2,p=1$bm9ib2R5J3Mgc2FsdA$6tkWbQXcVYcRvJF6m4lYkdo1iPvLvMxL7xuVkGdJdCI";
+        dump.index["users"]["dear"] = json!({"username": "dear", "pwhash": dear});
         dump.config("simple/dev", json!({"type": "stage"}));
         dump.config("alice/odd", json!({"type": "constrained"}));
         dump.config("old/dev", json!({"type": "stage", "bases": ["alice/odd", "alice/dev"]}));
@@ -162,6 +164,7 @@ both! {
         assert_eq!(shop.filenames("old/dev", "app").await, [dist.filename]);
         assert!(report.warnings.iter().any(|text| text.contains("base alice/odd is not in the export")), "{:?}", report.warnings);
         assert!(report.next.iter().any(|text| text.contains("cheeseshop user passwd old")), "{:?}", report.next);
+        assert!(report.next.iter().any(|text| text.contains("cheeseshop user passwd dear")), "{:?}", report.next);
         let login = json!({"user": "old", "password": ""}).to_string();
         shop.post("/+login").body(login).await.is(401);
     }

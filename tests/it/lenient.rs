@@ -1,9 +1,11 @@
 //! Indexes that check leniently (`upload_checks=lenient`), and releases made known before their files (`:action=submit`).
 
+use super::support::dist::sha256;
 use super::support::form::Part;
-use super::support::shop::Options;
+use super::support::shop::{Options, scope};
 use super::support::{Dist, Engine, Form, Shop, both};
 use cheeseshop::index::Rules;
+use cheeseshop::index::access::Grant;
 use cheeseshop::index::settings::UploadChecks;
 use serde_json::{Value, json};
 
@@ -38,6 +40,36 @@ async fn version(shop: &Shop, path: &str) -> Value {
 }
 
 both! {
+    async fn a_token_for_a_project_reads_files_whose_names_could_be_of_another(engine: Engine) {
+        let shop = lenient(engine).await;
+        shop.set("alice/dev", &["acl_read=alice"]).await;
+        for (name, filename) in [("foo-bar", "foo-bar-x.zip"), ("foo", "foo-x.zip")] {
+            shop.send("/alice/dev/", &form(name, "x", filename, filename.as_bytes())).by("alice").await.is(200);
+        }
+        let token = shop.token("alice", "ci", scope(&[Grant::Read], &[], &["foo-bar"]), None).await;
+        let page = shop.get("/alice/dev/+simple/foo-bar/").auth("alice", &token).await.is(200);
+        let path = page.link("foo-bar-x.zip").path;
+        assert_eq!(shop.get(&path).auth("alice", &token).await.is(200).text(), "foo-bar-x.zip");
+        let digest = sha256(b"foo-x.zip");
+        let other = format!("/alice/dev/+f/{}/{}/foo-x.zip", &digest[..3], &digest[3..16]);
+        shop.get(&other).auth("alice", &token).await.is(404);
+        shop.get(&other).await.is(401);
+        shop.get(&other).by("alice").await.is(200);
+    }
+
+    async fn a_nul_in_a_form_of_bare_line_feeds_is_replaced(engine: Engine) {
+        let shop = lenient(engine).await;
+        let fields = [(":action", "submit"), ("name", "app"), ("version", "1.0"), ("summary", "a\0b")];
+        let body: String = fields
+            .iter()
+            .map(|(name, value)| format!("--B\nContent-Disposition: form-data; name=\"{name}\"\n\n{value}\n"))
+            .chain(["--B--\n".into()])
+            .collect();
+        let post = shop.post("/alice/dev/").header("content-type", "multipart/form-data; boundary=B").body(body);
+        post.by("alice").await.is(200);
+        assert_eq!(version(&shop, "/alice/dev/app/1.0").await["summary"], "a\u{fffd}b");
+    }
+
     async fn old_and_odd_archives_come_in(engine: Engine) {
         let shop = lenient(engine).await;
         for (filename, wanted) in [

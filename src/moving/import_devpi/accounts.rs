@@ -8,7 +8,7 @@ use crate::db::users::Profile;
 use crate::db::{self, Conn, IndexId};
 use crate::index::settings::{Kind, Settings, UploadChecks};
 use crate::index::tree::Index;
-use crate::index::{Core, account, follow, setup};
+use crate::index::{Core, account, follow, passwords, setup};
 use crate::moving::dump::{self, User};
 use crate::moving::dump_options::Options as IndexOptions;
 use crate::moving::plain;
@@ -162,10 +162,11 @@ async fn make_index(c: &mut Conn, path: &IndexPath, options: &IndexOptions, now:
     Ok(all.into_iter().find(|index| index.user_name == path.user && index.name == path.index).map(|index| index.id))
 }
 
-/// devpi's hashes of today go on; those of old versions, which come with a salt of their own, cannot be checked by anybody.
+/// devpi's hashes of today go on; those of old versions, which come with a salt of their own, cannot be checked by anybody, and
+/// those that ask for more than this server gives would only look like passwords.
 fn password(user: &User) -> Password {
     match (&user.pwhash, &user.pwsalt) {
-        (Some(hash), None) if hash.starts_with("$argon2") => Password::Kept(hash.clone()),
+        (Some(hash), None) if passwords::check_hash(hash).is_ok() => Password::Kept(hash.clone()),
         _ => Password::Reset,
     }
 }

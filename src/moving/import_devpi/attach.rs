@@ -103,10 +103,11 @@ fn place<'a>(index: &'a Index, entry: &'a FileEntry) -> Option<Place<'a>> {
 /// Whether these very bytes are attached under this name.
 async fn is_there(core: &Core, place: &Place<'_>) -> Result<bool> {
     let mut c = core.db.read().await?;
-    let Some(project) = db::projects::by_name(&mut c, place.index.id, &place.project).await? else { return Ok(false) };
-    let attached = db::attachments::of_project(&mut c, project.id).await?;
+    // By name: all of a project's would be read again for each of its thousands of results.
+    let named = db::attachments::named(&mut c, &place.filename).await?;
+    let here = named.iter().filter(|one| one.index_id == place.index.id && one.project == place.project);
     let same = place.entry.sha256();
-    Ok(attached.iter().any(|one| one.filename == place.filename && same == Some(one.sha256)))
+    Ok(here.into_iter().any(|one| same == Some(one.attachment.sha256)))
 }
 
 async fn write(core: &Core, place: &Place<'_>, brought: &Brought) -> Result<Attached> {
