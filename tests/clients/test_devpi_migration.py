@@ -7,6 +7,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import pytest
@@ -23,20 +24,26 @@ from support.server import Server
 from support.side_by_side import Ask, Pair, Side, comparable, differences, judge
 from support.upstream_pages import normalized
 
-
 DEFAULT_SECRETS = ("--argon2-memory-cost", "524288", "--argon2-parallelism", "8", "--argon2-time-cost", "16")
 """What devpi-server derives its secrets with unless it is told otherwise."""
 KEEP_TRIES = 100
+TOLD_BY_BOTH = ("came", "skipped", "warnings")
+"""What a report of a dry run must tell as the import does."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class Old:
-    """A devpi-server that runs again after it was exported, with and without what its mirrors kept."""
+    """A devpi-server that was exported, with and without what its mirrors kept."""
 
     server: DevpiServer
-    side: Side
     dump: Path
     dump_with_mirrored: Path
+
+    @cached_property
+    def side(self) -> Side:
+        """Starts it again, for those who ask it something."""
+        self.server.start()
+        return side_of(self.server)
 
 
 @pytest.fixture(scope="session")
@@ -50,7 +57,7 @@ def upstreams():
 
 
 def old_server(folder: Path, major: int, upstreams: tuple[FakeUpstream, FakeUpstream]) -> Old:
-    """Fills a devpi-server, exports it and starts it again."""
+    """Fills a devpi-server and exports it."""
     server = DevpiServer(folder, major)
     filling = Side(server.url, server.root.password)
     for ask in old_house(*(upstream.url for upstream in upstreams)):
@@ -60,8 +67,7 @@ def old_server(folder: Path, major: int, upstreams: tuple[FakeUpstream, FakeUpst
     server.stop()
     dump = server.export(folder / "dump")
     dump_with_mirrored = server.export(folder / "dump-with-mirrored", "--include-mirrored-files")
-    server.start()
-    return Old(server, Side(server.url, server.root.password, same_times=True), dump, dump_with_mirrored)
+    return Old(server, dump, dump_with_mirrored)
 
 
 def keep(side: Side, upstream: FakeUpstream) -> None:
@@ -77,7 +83,7 @@ def keep(side: Side, upstream: FakeUpstream) -> None:
 
 @pytest.fixture(scope="session")
 def old6(tmp_path_factory: pytest.TempPathFactory, upstreams):
-    """The release that people run, with devpi-tokens."""
+    """The release that people run."""
     old = old_server(tmp_path_factory.mktemp("old6"), 6, upstreams)
     yield old
     old.server.stop()
@@ -110,6 +116,7 @@ def move_in(tmp_path: Path):
 
 
 def side_of(server: Server | DevpiServer) -> Side:
+    """The server, to be asked by its users, with the times that it tells."""
     return Side(server.url, server.root.password, same_times=True)
 
 
@@ -127,7 +134,7 @@ def complaints(asks: Iterable[Ask], look: Callable[[Ask], None]) -> str:
 def test_6_moves_in(old6: Old, move_in):
     """The questions that are asked of both servers anyway, and everything else that the old server can be asked about what it holds."""
     pair = Pair(old6.side, side_of(move_in(old6.dump_with_mirrored)))
-    # As in the house: a mirror tells the projects that it was asked for.
+    # A mirror tells the projects that it was asked for: ours is asked for the same first.
     asked = (get(f"/alice/mirror/{normalized(artifact.project)}") for artifact in UPSTREAM_FILES)
     asks = {str(ask): ask for ask in (*asked, *READS, *everything(old6.side))}
     assert {f"GET {path} accept */*" for path in (file_path("bob/odd", EGG), file_path("alice/prod", LIB_WHEEL))} <= asks.keys()
@@ -176,23 +183,6 @@ def check_sign_in(ours: Side) -> None:
             assert answer.status == status, f"{name} {password}: {answer.text}"
 
 
-@pytest.mark.skipif(not FULL, reason="both servers derive a secret with 512 MiB of memory, which takes half a minute")
-def test_tokens_go_on_with_the_secret_file(move_in, tmp_path: Path):
-    """And end without it."""
-    secretfile = tmp_path / "secret"
-    secretfile.write_text("a secret of the tests, which is long enough for devpi-server")
-    secretfile.chmod(0o600)
-    old = DevpiServer(tmp_path / "old", 6, "--secretfile", str(secretfile), *DEFAULT_SECRETS)
-    token = side_of(old).ask(Ask("POST", "/root/+token-create", "root", {})).json()["result"]["token"]
-    headers = {"X-Devpi-Auth": wire.basic("root", token)["Authorization"].removeprefix("Basic ")}
-    assert side_of(old).ask(Ask("GET", "/+api", headers=headers)).json()["result"]["authstatus"] == ["ok", "root", []]
-    old.stop()
-    dump = old.export(tmp_path / "dump")
-    for options, status in ((("--secretfile", str(secretfile)), ["ok", "root", []]), ((), ["noauth", "", []])):
-        answer = side_of(move_in(dump, *options)).ask(Ask("GET", "/+api", headers=headers))
-        assert answer.json()["result"]["authstatus"] == status, options
-
-
 def test_kept_files_are_served_when_upstream_is_gone(old6: Old, move_in, upstreams):
     """With `--include-mirrored-files` a mirror's page and file are there at once, without it upstream is asked for them."""
     check_kept(move_in(old6.dump_with_mirrored), upstreams[0])
@@ -214,14 +204,41 @@ def check_kept(server: Server, upstream: FakeUpstream) -> None:
         upstream.start()
 
 
-def test_a_dry_run_writes_nothing(old6: Old, tmp_path: Path):
-    """And tells what would come."""
-    dry = cheeseshop(tmp_path, "import", "devpi", str(old6.dump_with_mirrored), "--dry-run")
+def test_a_dry_run_and_a_second_run_change_nothing(old6: Old, tmp_path: Path):
+    """A dry run tells what would come, the second run that all is there; the serial counts every change."""
+    command = ("import", "devpi", str(old6.dump_with_mirrored))
+    dry = cheeseshop(tmp_path, *command, "--dry-run")
     assert (dry.status, dry.report["dry_run"]) == (0, True), dry.output
     assert not (tmp_path / "data").exists()
-    database = new_database()
-    real = cheeseshop(tmp_path, "import", "devpi", str(old6.dump_with_mirrored), database=database)
-    assert {name: real.report[name] for name in ("came", "skipped", "warnings")} == {name: dry.report[name] for name in ("came", "skipped", "warnings")}
+    database, serials, reports = new_database(), [], []
+    for _ in range(2):
+        reports.append(cheeseshop(tmp_path, *command, database=database).report)
+        server = Server(tmp_path, "--private-mirrors", database=database)
+        serials.append(wire.get(f"{server.url}/+api").header("X-DEVPI-SERIAL"))
+        server.stop()
+    first, second = reports
+    assert [first[part] for part in TOLD_BY_BOTH] == [dry.report[part] for part in TOLD_BY_BOTH]
+    assert first["came"]["files"] > 10 and not any(first["there"].values())
+    assert second["there"] == first["came"] | {"bytes": second["there"]["bytes"]}
+    assert not any(second["came"].values()) and not second["skipped"]
+    assert serials[0] == serials[1]
+
+
+@pytest.mark.skipif(not FULL, reason="both servers derive a secret with 512 MiB of memory, which takes half a minute")
+def test_tokens_go_on_with_the_secret_file(move_in, tmp_path: Path):
+    """And end without it."""
+    secretfile = tmp_path / "secret"
+    secretfile.write_text("a secret of the tests, which is long enough for devpi-server")
+    secretfile.chmod(0o600)
+    old = DevpiServer(tmp_path / "old", 6, "--secretfile", str(secretfile), *DEFAULT_SECRETS)
+    token = side_of(old).ask(Ask("POST", "/root/+token-create", "root", {})).json()["result"]["token"]
+    headers = {"X-Devpi-Auth": wire.basic("root", token)["Authorization"].removeprefix("Basic ")}
+    assert side_of(old).ask(Ask("GET", "/+api", headers=headers)).json()["result"]["authstatus"] == ["ok", "root", []]
+    old.stop()
+    dump = old.export(tmp_path / "dump")
+    for options, status in ((("--secretfile", str(secretfile)), ["ok", "root", []]), ((), ["noauth", "", []])):
+        answer = side_of(move_in(dump, *options)).ask(Ask("GET", "/+api", headers=headers))
+        assert answer.json()["result"]["authstatus"] == status, options
 
 
 def test_7_moves_in(old7: Old, move_in):
@@ -249,53 +266,27 @@ def test_files_that_7_kept(old7: Old, move_in, upstreams):
     check_kept(move_in(old7.dump_with_mirrored), upstreams[0])
 
 
-def test_twice_is_as_good_as_once(old7: Old, tmp_path: Path):
-    """The second run finds everything, and changes nothing."""
-    database, serials, reports = new_database(), [], []
-    for _ in range(2):
-        reports.append(cheeseshop(tmp_path, "import", "devpi", str(old7.dump_with_mirrored), database=database).report)
-        server = Server(tmp_path, "--private-mirrors", database=database)
-        serials.append(wire.get(f"{server.url}/+api").header("X-DEVPI-SERIAL"))
-        server.stop()
-    assert serials[0] == serials[1]
-    assert reports[1]["there"] == reports[0]["came"] | {"bytes": reports[1]["there"]["bytes"]}
-    assert set(reports[1]["came"].values()) == {0}
-    assert reports[1]["skipped"] == reports[0]["skipped"] == []
+def test_broken_exports(old7: Old, tmp_path: Path):
+    """An unknown version is refused before anything is made. Else what is broken is named, the rest comes, and the status tells it."""
+    broken = shutil.copytree(old7.dump, tmp_path / "broken")
+    index = broken / "dataindex.json"
+    sound = json.loads(index.read_text())
+    index.write_text(json.dumps(sound | {"dumpversion": "9"}))
+    move = cheeseshop(tmp_path, "import", "devpi", str(broken))
+    assert move.status != 0 and move.report is None
+    assert "dump version 9" in move.output
+    assert not (tmp_path / "data").exists()
 
-
-@pytest.fixture
-def broken(old7: Old, tmp_path: Path):
-    """A copy of the export, to be broken."""
-    return shutil.copytree(old7.dump, tmp_path / "broken")
-
-
-def change(dump: Path, how) -> None:
-    """Changes the export's `dataindex.json`."""
-    index = dump / "dataindex.json"
-    data = json.loads(index.read_text())
-    how(data)
-    index.write_text(json.dumps(data))
-
-
-def test_the_sound_part_of_a_broken_export_comes(old7: Old, broken: Path, tmp_path: Path):
-    """What is broken is named, and the status says that not everything came."""
+    strange = {"indexconfig": {"type": "strange"}, "projects": {}, "files": []}
+    index.write_text(json.dumps(sound | {"indexes": sound["indexes"] | {"bob/strange": strange}}))
     changed, missing = next(broken.rglob(LIB_WHEEL.filename)), next(broken.rglob(BROKEN.filename))
     changed.write_bytes(bytes(reversed(changed.read_bytes())))
     missing.unlink()
-    change(broken, lambda data: data["indexes"].update({"bob/strange": {"indexconfig": {"type": "strange"}, "projects": {}, "files": []}}))
-    database = new_database()
-    move = cheeseshop(tmp_path, "import", "devpi", str(broken), database=database)
+    move = cheeseshop(tmp_path, "import", "devpi", str(broken), database=new_database())
     assert move.status == 1, move.output
     named = {str(changed.relative_to(broken)): "wrong-bytes", str(missing.relative_to(broken)): "missing-file"}
     assert move.skipped == named | {"index bob/strange": "index-type"}
     assert all(name in move.output for name in move.skipped)
     whole = cheeseshop(tmp_path / "whole", "import", "devpi", str(old7.dump), "--dry-run").report["came"]
-    assert {name: whole[name] - move.report["came"][name] for name in whole if name != "bytes"} == dict.fromkeys(whole.keys() - {"bytes"}, 0) | {"files": 2}
-
-
-def test_an_export_that_nobody_knows_is_refused(broken: Path, tmp_path: Path):
-    """Before anything is made."""
-    change(broken, lambda data: data.update(dumpversion="9"))
-    move = cheeseshop(tmp_path, "import", "devpi", str(broken))
-    assert move.status not in (0, None) and '9' in move.output and move.report is None
-    assert not (tmp_path / "data").exists()
+    lost = {name: whole[name] - count for name, count in move.report["came"].items() if whole[name] != count}
+    assert lost == {"files": 2, "bytes": lost["bytes"]}

@@ -1,6 +1,6 @@
 """Moving between devpi servers and Cheeseshop: what is moved, the moves themselves, and all that can be asked about it afterwards.
 
-What is moved is the house of `devpi_state.py` and what only an older server can have: odd archives, dates, kept files, tokens.
+What is moved is the house of `devpi_state.py` and what only an older server can have: odd archives, kept files.
 """
 
 from __future__ import annotations
@@ -45,7 +45,8 @@ def old_house(upstream_url: str, plain_url: str) -> Iterator[Ask]:
     mirror = {"type": "mirror", "mirror_url": upstream_url, "mirror_cache_expiry": 600, "mirror_use_external_urls": True}
     yield Ask("PUT", "/alice/direct", "alice", mirror)
     yield Ask("PUT", "/bob/both", "bob", {"bases": ["bob/open", "alice/prod"], "mirror_whitelist": ["*"], "acl_upload": []})
-    yield Ask("PUT", "/bob/odd", "bob", {"acl_upload": ":AUTHENTICATED:", "title": "Käse", "description": "", "custom_data": {"a": [None]}})
+    options = {"acl_upload": ":AUTHENTICATED:", "title": "Käse", "description": "", "custom_data": {"a": [None]}}
+    yield Ask("PUT", "/bob/odd", "bob", options)
     yield from (upload("bob/odd", artifact, "bob", filetype=filetype) for artifact, filetype in ODD)
     yield register("bob/odd", "odd-lib", "next", "bob", keywords="ü, ö", home_page="http://index.example/")
     yield docs("bob/odd", "odd-lib", "1.1", "odd, too", "bob")
@@ -54,8 +55,12 @@ def old_house(upstream_url: str, plain_url: str) -> Iterator[Ask]:
     yield Ask("GET", file_path("alice/mirror", KEPT), accept="*/*", note="so that it is kept")
 
 
-WORDS_OF_7 = {"mirror_url": "remote_url", "mirror_web_url_fmt": "remote_web_url_fmt", "mirror_cache_expiry": "remote_refresh_delay"}
-WORDS_OF_7["mirror_use_external_urls"] = "remote_use_external_urls"
+WORDS_OF_7 = {
+    "mirror_url": "remote_url",
+    "mirror_web_url_fmt": "remote_web_url_fmt",
+    "mirror_cache_expiry": "remote_refresh_delay",
+    "mirror_use_external_urls": "remote_use_external_urls",
+}
 
 
 def in_words_of_7(ask: Ask) -> Iterator[Ask]:
