@@ -266,9 +266,9 @@ def test_files_that_7_kept(old7: Old, move_in, upstreams):
     check_kept(move_in(old7.dump_with_mirrored), upstreams[0])
 
 
-def test_broken_exports(old7: Old, tmp_path: Path):
+def test_broken_exports(old6: Old, tmp_path: Path):
     """An unknown version is refused before anything is made. Else what is broken is named, the rest comes, and the status tells it."""
-    broken = shutil.copytree(old7.dump, tmp_path / "broken")
+    broken = shutil.copytree(old6.dump, tmp_path / "broken")
     index = broken / "dataindex.json"
     sound = json.loads(index.read_text())
     index.write_text(json.dumps(sound | {"dumpversion": "9"}))
@@ -287,6 +287,6 @@ def test_broken_exports(old7: Old, tmp_path: Path):
     named = {str(changed.relative_to(broken)): "wrong-bytes", str(missing.relative_to(broken)): "missing-file"}
     assert move.skipped == named | {"index bob/strange": "index-type"}
     assert all(name in move.output for name in move.skipped)
-    whole = cheeseshop(tmp_path / "whole", "import", "devpi", str(old7.dump), "--dry-run").report["came"]
+    whole = cheeseshop(tmp_path / "whole", "import", "devpi", str(old6.dump), "--dry-run").report["came"]
     lost = {name: whole[name] - count for name, count in move.report["came"].items() if whole[name] != count}
     assert lost == {"files": 2, "bytes": lost["bytes"]}
