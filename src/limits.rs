@@ -43,6 +43,9 @@ pub const DOCS_KEPT_BYTES: u64 = 32 << 20;
 pub const DOCS_MAX_AGE: Duration = Duration::from_secs(60);
 /// Bytes of one test result. The output of a large test suite is some MiB.
 pub const RESULT_BYTES_MAX: u64 = 16 << 20;
+/// Test results of one file. Whoever may read a public index may attach some, unless `acl_toxresult_upload` says otherwise, and
+/// must not be able to fill the disk.
+pub const RESULTS_MAX: i64 = 200;
 
 // Blobs and the spool
 

@@ -238,14 +238,17 @@ fn elsewhere(url: &str) -> Result<Reply> {
 
 /// Deletes a file of this very index; `?force` also where files are kept for good.
 async fn delete(site: &Arc<Site>, call: &Call<'_>, user: &str, index: &str, folder: &str, filename: &str) -> Result<Reply> {
-    let place = super::sight(site, call, super::At::Index(user, index), None)?.place;
     let force = call.query_value("force").is_some();
     let path = format!("{user}/{index}/{folder}/{filename}");
     let found = match download::find(&site.core, call.caller, user, index, folder, filename).await {
-        Err(Error::Gone(_)) => return Err(gone(call, &place.index, &path, force)),
+        Err(Error::Gone(_)) => {
+            let place = super::sight(site, call, super::At::Index(user, index), None)?.place;
+            return Err(gone(call, &place.index, &path, force));
+        }
         Err(Error::NotFound(_)) => return Err(Error::NotFound(format!("package '{path}' doesn't exist"))),
         found => found?,
     };
+    let place = super::sight(site, call, super::At::Index(user, index), Some(&found.project))?.place;
     let stage = release::stage_of(&found, &place.index)?;
     release::remove(&site.core, call.caller, &stage, &found.project, Target::File(filename.into()), force).await?;
     Ok(reply::message(StatusCode::OK, &format!("package '{path}' deleted")))

@@ -67,11 +67,22 @@ pub async fn push(core: &Arc<Core>, caller: &Caller, from: &IndexPath, target: &
 async fn write(c: &mut Conn, push: &Push<'_>) -> Result<(Vec<Step>, bool)> {
     let parcel = push.parcel;
     let mut stored = Vec::with_capacity(parcel.files.len());
+    // In one order, so that pushes of the same bytes at the same time do not wait for each other.
+    let mut blobs: Vec<_> =
+        parcel.files.iter().flat_map(|file| [Some(&file.blob), file.metadata_blob.as_ref()]).flatten().collect();
+    blobs.sort_by_key(|blob| blob.sha256);
+    for blob in blobs {
+        db::blobs::put(c, blob, push.now).await?;
+    }
     let project = db::projects::put(c, push.to.id, &parcel.project, &parcel.display_name, push.now).await?;
     let mut changed = false;
     for file in &parcel.files {
         let written = store::put(c, push.to, &incoming(push, file), push.now).await?;
-        changed |= written.outcome != Outcome::Identical;
+        if written.outcome != Outcome::Identical {
+            changed = true;
+            // What was not to be installed from there is not to be installed from here.
+            db::files::set_yanked(c, written.file, file.yanked.as_deref()).await?;
+        }
         stored.push(written);
     }
     let mut steps = vec![Step::Registered];

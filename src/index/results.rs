@@ -13,6 +13,7 @@ use crate::db::files::File;
 use crate::db::journal::{Action, Change};
 use crate::db::{self, Conn};
 use crate::error::{Error, Result};
+use crate::limits;
 use crate::pypi::ProjectName;
 use serde::de::IgnoredAny;
 use serde_json::json;
@@ -96,6 +97,12 @@ async fn record(core: &Core, tested: &Tested, blob: &StoredBlob, actor: &str) ->
     let found = file(&mut c, index, project, folder, &tested.filename).await?;
     let (known, file) = known.zip(found).ok_or_else(|| missing(index, folder, &tested.filename))?;
     let release = file.release_id.ok_or_else(|| missing(index, folder, &tested.filename))?;
+    if db::attachments::results(&mut c, file.id).await? >= limits::RESULTS_MAX {
+        return Err(Error::Conflict(format!(
+            "this file has {} test results, and no file has more: remove some first",
+            limits::RESULTS_MAX
+        )));
+    }
     let row = fetch::blob_row(blob);
     db::blobs::put(&mut c, &row, now).await?;
     let name = free_name(&mut c, &file, now).await?;

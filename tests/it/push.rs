@@ -3,7 +3,10 @@
 use super::support::shop::scope;
 use super::support::{Answer, Ask, Dist, Engine, FakeUpstream, Form, Item, Shop, both};
 use axum::http::Method;
-use cheeseshop::index::access::Grant;
+use cheeseshop::index::access::{Caller, Grant};
+use cheeseshop::index::release::{self, Target};
+use cheeseshop::names::IndexPath;
+use cheeseshop::pypi::ProjectName;
 use serde_json::{Value, json};
 
 trait Pushes {
@@ -62,6 +65,16 @@ both! {
         let before = shop.stored().await;
         shop.push("alice/dev", &to("alice/prod")).by("alice").await.is(200);
         assert_eq!(shop.stored().await, before);
+    }
+
+    async fn a_yank_goes_along(engine: Engine) {
+        let shop = two_indexes(engine).await;
+        let dist = shop.publish("alice/dev", "app", "1.0").await;
+        let index = shop.core().tree.load().at(&IndexPath::parse("alice/dev").unwrap()).unwrap().index.clone();
+        let (project, target) = (ProjectName::parse("app").unwrap(), Target::File(dist.filename.clone()));
+        release::yank(shop.core(), &Caller::system(), &index, &project, target, Some("broken".into())).await.unwrap();
+        shop.push("alice/dev", &to("alice/prod")).by("alice").await.is(200);
+        assert_eq!(shop.page("alice/prod", "app").await.link(&dist.filename).yanked.as_deref(), Some("broken"));
     }
 
     async fn a_conflict_changes_nothing(engine: Engine) {

@@ -5,7 +5,7 @@ use super::support::dist::sha256;
 use super::support::shop::scope;
 use super::support::{Dist, Engine, FakeUpstream, Form, Item, Shop, both};
 use cheeseshop::index::access::Grant;
-use cheeseshop::limits::RESULT_BYTES_MAX;
+use cheeseshop::limits::{RESULT_BYTES_MAX, RESULTS_MAX};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -42,6 +42,19 @@ both! {
         let who = |at: usize| (links[at]["log"][0]["what"].clone(), links[at]["log"][0]["who"].clone());
         assert_eq!((who(1), who(2)), (("upload".into(), Value::Null), ("upload".into(), "alice".into())));
         assert_eq!(shop.journal().await.last().unwrap().action, "result-add");
+    }
+
+    async fn nobody_fills_the_disk_with_them(engine: Engine) {
+        let shop = Shop::start(engine).await;
+        shop.stage("alice/dev", &[]).await;
+        let dist = shop.publish("alice/dev", "app", "1.0").await;
+        for _ in 0..RESULTS_MAX {
+            report(&shop, &dist, "alice/dev").await.is(200);
+        }
+        let before = shop.stored().await.0;
+        let refused = report(&shop, &dist, "alice/dev").await.is(409);
+        assert!(refused.text().contains("remove some first"), "{}", refused.text());
+        assert_eq!(shop.stored().await.0, before);
     }
 
     async fn who_may_not_is_told_how_to_go_on(engine: Engine) {

@@ -58,6 +58,8 @@ pub struct ParcelFile {
     pub metadata_blob: Option<BlobRow>,
     /// Requires-Python.
     pub requires_python: Option<String>,
+    /// Why it was yanked, if it was.
+    pub yanked: Option<String>,
     /// When it entered the index that it comes from.
     pub uploaded: Timestamp,
     /// Who brought it there.
@@ -109,6 +111,7 @@ async fn of_stage(core: &Core, index: &Index, name: &ProjectName, text: &str, wh
             blob: blob(&mut c, &file.sha256).await?,
             metadata_blob,
             requires_python: file.requires_python,
+            yanked: file.yanked,
             uploaded: file.uploaded,
             uploaded_by: file.uploaded_by,
             log,
@@ -176,6 +179,7 @@ async fn fetched(core: &Arc<Core>, name: &ProjectName, listed: &Listed) -> Resul
         blob: blob(&mut core.db.read().await?, &sha256).await?,
         metadata_blob,
         requires_python: listed.file.requires_python.clone(),
+        yanked: listed.file.yanked.clone(),
         uploaded: listed.file.upload_time.unwrap_or_else(|| core.clock.now()),
         uploaded_by: None,
         log: Value::Array(Vec::new()),
