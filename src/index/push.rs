@@ -67,6 +67,7 @@ pub async fn push(core: &Arc<Core>, caller: &Caller, from: &IndexPath, target: &
 async fn write(c: &mut Conn, push: &Push<'_>) -> Result<(Vec<Step>, bool)> {
     let parcel = push.parcel;
     let mut stored = Vec::with_capacity(parcel.files.len());
+    let project = db::projects::put(c, push.to.id, &parcel.project, &parcel.display_name, push.now).await?;
     // In one order, so that pushes of the same bytes at the same time do not wait for each other.
     let mut blobs: Vec<_> =
         parcel.files.iter().flat_map(|file| [Some(&file.blob), file.metadata_blob.as_ref()]).flatten().collect();
@@ -74,7 +75,6 @@ async fn write(c: &mut Conn, push: &Push<'_>) -> Result<(Vec<Step>, bool)> {
     for blob in blobs {
         db::blobs::put(c, blob, push.now).await?;
     }
-    let project = db::projects::put(c, push.to.id, &parcel.project, &parcel.display_name, push.now).await?;
     let mut changed = false;
     for file in &parcel.files {
         let written = store::put(c, push.to, &incoming(push, file), push.now).await?;
