@@ -3,6 +3,7 @@
 use super::support::dist::sha256;
 use super::support::shop::{Options as ShopOptions, password_of};
 use super::support::{Dist, Dump, Engine, Shop, both};
+use axum::http::Method;
 use cheeseshop::blobs::Adopt;
 use cheeseshop::index::passwords;
 use cheeseshop::index::settings::UploadChecks;
@@ -150,6 +151,10 @@ both! {
         assert_eq!((again.came, again.there), (Counts::default(), counted));
         assert_eq!(shop.stored().await, before);
         came_whole(&shop.another().await, &dist).await;
+        // Whoever has chosen another password since is still the one who came.
+        shop.ask(Method::PATCH, "/alice").body(r#"{"password": "chosen since"}"#).by("alice").await.is(200);
+        let third = import(&shop, &options).await;
+        assert!(!third.warnings.iter().any(|text| text.starts_with("user ")), "{:?}", third.warnings);
     }
 
     async fn a_dry_run_reads_everything_and_writes_nothing(engine: Engine) {

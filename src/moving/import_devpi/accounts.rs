@@ -73,21 +73,22 @@ impl Import<'_> {
     }
 
     async fn make_user(&mut self, c: &mut Conn, name: &UserName, user: &User, now: Timestamp) -> Result<()> {
-        let hash = match password(user) {
-            Password::Kept(hash) => Some(hash),
-            Password::Reset => None,
-        };
+        let created = user.created.as_deref().and_then(dump::time).unwrap_or(Timestamp::EPOCH);
         if let Some(there) = db::users::by_name(c, name.as_str()).await? {
             self.report.there.users += 1;
-            // The same hash: an earlier run of this import made the user.
-            if there.password_hash == hash {
+            // Nobody else was made at that very moment: an earlier run of this import made the user, whose password may have
+            // changed since.
+            if there.created == created {
                 self.moved_in.insert(name.clone(), there.id);
             } else {
                 self.report.warn(format!("user {name} exists here already and keeps the password and profile of this server"));
             }
             return Ok(());
         }
-        let created = user.created.as_deref().and_then(dump::time).unwrap_or(Timestamp::EPOCH);
+        let hash = match password(user) {
+            Password::Kept(hash) => Some(hash),
+            Password::Reset => None,
+        };
         let modified = user.modified.as_deref().and_then(dump::time);
         let is_root = *name == UserName::root();
         let id = db::users::restore(c, name, &profile(user), hash.as_deref(), is_root, (created, modified)).await?;
