@@ -83,7 +83,10 @@ pub async fn read(options: &Options) -> Result<Sound> {
 /// and that no new index is visible; whatever else went wrong is in the report.
 pub async fn import(core: Option<&Arc<Core>>, options: &Options, export: Sound, progress: Progress) -> Result<Report> {
     let secret = match &options.secretfile {
-        Some(file) => Some(tokens::secret(file).await?),
+        Some(file) => {
+            progress.say("deriving the key of devpi's tokens, which takes some seconds");
+            Some(tokens::secret(file).await?)
+        }
         None => None,
     };
     let mut import = Import {

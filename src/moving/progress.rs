@@ -31,9 +31,14 @@ impl Progress {
         Self::new(Clock::System, Duration::MAX, Box::new(|_| ()))
     }
 
-    /// How many files there are in all.
+    /// How many files there are in all. The time begins now.
     pub fn set_total(&mut self, files: u64) {
-        self.of = files;
+        (self.of, self.begun) = (files, self.clock.now());
+    }
+
+    /// Something takes long that is no file.
+    pub fn say(&self, what: &str) {
+        (self.show)(what);
     }
 
     /// A file is done; `what` is where the move is now.
