@@ -17,7 +17,7 @@ use crate::db::journal::{Action, Change};
 use crate::db::{self, Conn, FileId, ReleaseId};
 use crate::error::{Error, Result};
 use crate::names::IndexPath;
-use serde_json::{Value, json};
+use serde_json::json;
 use std::sync::Arc;
 
 pub use source::{Parcel, ParcelFile, What, gather};
@@ -169,13 +169,4 @@ async fn attach(
         log: Some(&log),
     };
     store::attach(c, push.to, &attached).await
-}
-
-/// Reads the metadata of a release as it is stored; what a mirror has is less.
-fn bare_metadata(name: &str, version: &str, requires_python: Option<&str>) -> Value {
-    let mut metadata = json!({"name": name, "version": version});
-    if let Some(requires) = requires_python {
-        metadata["requires_python"] = json!(requires);
-    }
-    metadata
 }

@@ -1,6 +1,5 @@
 //! What a push takes along: a release of one index, with what belongs to it. Mirrored files are fetched first.
 
-use super::bare_metadata;
 use crate::clock::Timestamp;
 use crate::db;
 use crate::db::attachments::{Attachment, Kind as AttachmentKind};
@@ -16,7 +15,7 @@ use crate::index::settings::Kind;
 use crate::index::tree::{Index, Place};
 use crate::index::{fetch, file_log};
 use crate::pypi::{DistFilename, ProjectName, Sha256, version};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::sync::Arc;
 
 /// Which parts of a release are pushed.
@@ -157,6 +156,15 @@ async fn of_mirror(core: &Arc<Core>, place: &Place, name: &ProjectName, text: &s
     let said = |field: &str, other: &str| metadata.get(field).and_then(Value::as_str).unwrap_or(other).to_owned();
     let (display_name, version) = (said("name", name.as_str()), said("version", &written));
     Ok(Some(Parcel { project: name.clone(), display_name, version, metadata, files, docs: None }))
+}
+
+/// What a mirror's page tells of a release: less than an archive does.
+fn bare_metadata(name: &str, version: &str, requires_python: Option<&str>) -> Value {
+    let mut metadata = json!({"name": name, "version": version});
+    if let Some(requires) = requires_python {
+        metadata["requires_python"] = json!(requires);
+    }
+    metadata
 }
 
 /// A mirrored file, fetched if it is not kept, and what its archive says of the release.
