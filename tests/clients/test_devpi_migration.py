@@ -60,11 +60,13 @@ def old_server(folder: Path, major: int, upstreams: tuple[FakeUpstream, FakeUpst
     """Fills a devpi-server and exports it."""
     server = DevpiServer(folder, major)
     filling = Side(server.url, server.root.password)
-    for ask in old_house(*(upstream.url for upstream in upstreams)):
-        for said in in_words_of_7(ask) if major == 7 else [ask]:
-            assert (answer := filling.ask(said)).status in (200, 201), f"{said}: {answer.status} {answer.text}"
-    keep(filling, upstreams[0])
-    server.stop()
+    try:
+        for ask in old_house(*(upstream.url for upstream in upstreams)):
+            for said in in_words_of_7(ask) if major == 7 else [ask]:
+                assert (answer := filling.ask(said)).status in (200, 201), f"{said}: {answer.status} {answer.text}"
+        keep(filling, upstreams[0])
+    finally:
+        server.stop()
     dump = server.export(folder / "dump")
     dump_with_mirrored = server.export(folder / "dump-with-mirrored", "--include-mirrored-files")
     return Old(server, dump, dump_with_mirrored)
