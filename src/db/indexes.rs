@@ -40,34 +40,39 @@ pub async fn all_bases(c: &mut Conn) -> Result<Vec<(IndexId, String)>> {
     on!(c, c => query_as(sql!("SELECT index_id, base FROM index_bases ORDER BY index_id, position")).fetch_all(c).await)
 }
 
-/// Adds an index; `None` if the owner has one of this name.
-pub async fn add(
-    c: &mut Conn,
-    user: UserId,
-    name: &IndexName,
-    kind: &str,
-    settings: &Map<String, Value>,
-    now: Timestamp,
-) -> Result<Option<IndexId>> {
-    on!(c, c => query_scalar(sql!(
-        "INSERT INTO indexes (user_id, name, kind, state, settings, created) VALUES ($1, $2, $3, 'ready', $4, $5)
-         ON CONFLICT (user_id, name) DO NOTHING RETURNING id"
-    )).bind(user).bind(name).bind(kind).bind(Json(settings)).bind(now).fetch_optional(c).await)
+/// Whether an index is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::Type)]
+#[sqlx(type_name = "text", rename_all = "lowercase")]
+pub enum State {
+    /// As any other.
+    Ready,
+    /// Nobody sees it until [`set_ready`]: an import is filling it.
+    Importing,
 }
 
-/// Adds an index that nobody sees until [`set_ready`]; `None` if the owner has one of this name.
-pub async fn add_importing(
-    c: &mut Conn,
-    user: UserId,
-    name: &IndexName,
-    kind: &str,
-    settings: &Map<String, Value>,
-    now: Timestamp,
-) -> Result<Option<IndexId>> {
+/// An index about to be stored.
+#[derive(Debug)]
+pub struct NewIndex<'a> {
+    /// Its owner.
+    pub user: UserId,
+    /// Its name, unique for the owner.
+    pub name: &'a IndexName,
+    /// `stage` or `mirror`.
+    pub kind: &'a str,
+    /// Whether it is shown at once.
+    pub state: State,
+    /// Every option but type and bases.
+    pub settings: &'a Map<String, Value>,
+}
+
+/// Adds an index; `None` if the owner has one of this name.
+pub async fn add(c: &mut Conn, index: &NewIndex<'_>, now: Timestamp) -> Result<Option<IndexId>> {
     on!(c, c => query_scalar(sql!(
-        "INSERT INTO indexes (user_id, name, kind, state, settings, created) VALUES ($1, $2, $3, 'importing', $4, $5)
+        "INSERT INTO indexes (user_id, name, kind, state, settings, created) VALUES ($1, $2, $3, $4, $5, $6)
          ON CONFLICT (user_id, name) DO NOTHING RETURNING id"
-    )).bind(user).bind(name).bind(kind).bind(Json(settings)).bind(now).fetch_optional(c).await)
+    ))
+    .bind(index.user).bind(index.name).bind(index.kind).bind(index.state).bind(Json(index.settings)).bind(now)
+    .fetch_optional(c).await)
 }
 
 /// Shows an index that an import has filled; `false` if it was shown already.

@@ -5,6 +5,7 @@ use super::core::Core;
 use super::settings::{Edit, Kind, allow_private, apply, defaults};
 use super::tree::{Index, Tree};
 use super::{account, follow};
+use crate::db::indexes::{NewIndex, State};
 use crate::db::journal::{Action, Change};
 use crate::db::settings::Setting;
 use crate::db::{self, Conn, IndexId};
@@ -30,7 +31,8 @@ pub async fn create(core: &Arc<Core>, caller: &Caller, path: &IndexPath, kind: K
         let (stored, bases) = split(options)?;
         let now = task.clock.now();
         let mut c = task.db.begin().await?;
-        let Some(id) = db::indexes::add(&mut c, owner.id, &path.index, kind.word(), &stored, now).await? else {
+        let index = NewIndex { user: owner.id, name: &path.index, kind: kind.word(), state: State::Ready, settings: &stored };
+        let Some(id) = db::indexes::add(&mut c, &index, now).await? else {
             return Err(Error::Conflict(format!("index '{path}' exists")));
         };
         db::indexes::set_bases(&mut c, id, &bases).await?;

@@ -7,6 +7,7 @@ use super::credentials::{self, Credentials};
 use super::settings::{Edit, Kind, UploadChecks, allow_private, apply, defaults};
 use super::{account, admin, follow, passwords};
 use crate::clock::Timestamp;
+use crate::db::indexes::{NewIndex, State};
 use crate::db::journal::{Action, Change};
 use crate::db::settings::Setting;
 use crate::db::users::Profile;
@@ -93,7 +94,8 @@ async fn add_index(
         // The operator's word counts as root's.
         allow_private(&mut options, true);
     }
-    let Some(id) = db::indexes::add(c, root, name, kind.word(), &options, now).await? else {
+    let index = NewIndex { user: root, name, kind: kind.word(), state: State::Ready, settings: &options };
+    let Some(id) = db::indexes::add(c, &index, now).await? else {
         return Err(wrong(format!("a new root has an index {name} already")));
     };
     db::indexes::set_bases(c, id, bases).await?;

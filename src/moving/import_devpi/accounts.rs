@@ -2,6 +2,7 @@
 
 use super::Import;
 use crate::clock::Timestamp;
+use crate::db::indexes::{NewIndex, State};
 use crate::db::journal::{Action, Change};
 use crate::db::settings::Setting;
 use crate::db::users::Profile;
@@ -154,7 +155,14 @@ impl Import<'_> {
 /// Makes the index hidden; one that is there is left as it is. `None` if it disappears at this very moment.
 async fn make_index(c: &mut Conn, path: &IndexPath, options: &IndexOptions, now: Timestamp) -> Result<Option<IndexId>> {
     let owner = db::users::by_name(c, path.user.as_str()).await?.with_context(|| format!("there is no user {}", path.user))?;
-    let made = db::indexes::add_importing(c, owner.id, &path.index, options.kind.word(), &options.stored, now).await?;
+    let index = NewIndex {
+        user: owner.id,
+        name: &path.index,
+        kind: options.kind.word(),
+        state: State::Importing,
+        settings: &options.stored,
+    };
+    let made = db::indexes::add(c, &index, now).await?;
     if let Some(id) = made {
         db::indexes::set_bases(c, id, &options.bases).await?;
         return Ok(Some(id));
