@@ -25,6 +25,7 @@ pub mod clock;
 pub mod config;
 pub mod db;
 pub mod error;
+pub mod fault;
 pub mod http;
 pub mod index;
 pub mod limits;

@@ -10,6 +10,7 @@ use super::mirror;
 use crate::blobs::{Digests, Spool, SpoolError, Spooled, StoredBlob, blob_stream};
 use crate::db::{self, IndexId};
 use crate::error::{Error, Result};
+use crate::fault::{self, Step};
 use crate::limits;
 use crate::pypi::{ProjectName, Sha256, filename_guess};
 use crate::upstream::file::Download;
@@ -138,11 +139,15 @@ async fn lead(
     let mut spool = core.blobs.spool(limit, digests).await?;
     let mut flow = Flow { file: Arc::new(spool.reader()?), length: download.length.or(listed.file.size), written: 0 };
     progress.send_replace(Progress::Flowing(flow.clone()));
+    fault::at(Step::FetchBegun);
     pump(download, &mut spool, &mut flow, progress).await?;
     let spooled = spool.finish().await.map_err(refused)?;
     check(listed, &spooled)?;
+    fault::at(Step::FetchChecked);
     let blob = core.blobs.commit(spooled).await?;
+    fault::at(Step::FetchBlobKept);
     note(core, project, listed, &blob).await?;
+    fault::at(Step::FetchNoted);
     flow.written = blob.size;
     Ok((flow, blob))
 }

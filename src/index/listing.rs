@@ -9,6 +9,7 @@ use super::tree::Index;
 use crate::clock::Timestamp;
 use crate::db::{self, Conn, IndexId, Serial};
 use crate::error::{Error, Result};
+use crate::fault::{self, Step};
 use crate::limits;
 use crate::pypi::{PageFile, PageMetadata, ProjectName};
 use futures_util::future::try_join_all;
@@ -113,6 +114,7 @@ async fn gather(core: &Arc<Core>, sight: &Sight, project: &ProjectName) -> Resul
         contributions.extend(contribution);
     }
     drop(c);
+    fault::at(Step::PageGathered);
     let mut listing = merge::merge(project, contributions);
     listing.seen = if is_present(core, sight) { seen } else { Serial::NEVER };
     judge(&mut listing, if open { &standings } else { &NOTHING_ASKED }, core.clock.now())?;

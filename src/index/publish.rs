@@ -18,6 +18,7 @@ use crate::blobs::{Spooled, StoredBlob};
 use crate::db::journal::{Action, Change};
 use crate::db::{self, Conn};
 use crate::error::{Error, Result};
+use crate::fault::{self, Step};
 use crate::pypi::{ProjectName, metadata_form, version};
 use claims::Claims;
 pub use claims::check_version;
@@ -75,12 +76,14 @@ async fn carry_out(core: &Arc<Core>, actor: String, index: &Arc<Index>, upload: 
         None => said_by_form(&claims, &upload),
     };
     let (task, index) = (core.clone(), index.clone());
+    fault::at(Step::UploadSpooled);
     follow::change(core, async move {
         let blob = task.blobs.commit(upload.spooled).await?;
         let metadata_blob = match &said.bytes {
             Some(bytes) => Some(task.blobs.put_bytes(bytes.clone().into()).await?),
             None => None,
         };
+        fault::at(Step::UploadBlobKept);
         let entry =
             Entry { index: &index, claims: &claims, said, blob, metadata_blob, filename: &upload.filename, actor: &actor };
         record(&task, entry).await
@@ -190,7 +193,9 @@ async fn record(core: &Core, entry: Entry<'_>) -> Result<Outcome> {
     };
     let outcome = stored.outcome;
     store::seal(&mut c, &[stored], &change, now).await?;
+    fault::at(Step::UploadWritten);
     c.commit().await?;
+    fault::at(Step::UploadCommitted);
     Ok(outcome)
 }
 

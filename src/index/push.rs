@@ -16,6 +16,7 @@ use crate::db::attachments::{Attachment, Kind, NewAttachment};
 use crate::db::journal::{Action, Change};
 use crate::db::{self, Conn, FileId, ReleaseId};
 use crate::error::{Error, Result};
+use crate::fault::{self, Step as Fault};
 use crate::names::IndexPath;
 use serde_json::json;
 use std::sync::Arc;
@@ -56,7 +57,9 @@ pub async fn push(core: &Arc<Core>, caller: &Caller, from: &IndexPath, target: &
         publish::refuse_if_closed(&mut c, push.to, &parcel.project).await?;
         let (steps, changed) = write(&mut c, &push).await?;
         if changed {
+            fault::at(Fault::PushWritten);
             c.commit().await?;
+            fault::at(Fault::PushCommitted);
         }
         Ok(steps)
     })

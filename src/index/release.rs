@@ -14,6 +14,7 @@ use crate::db::journal::{Action, Change};
 use crate::db::projects::Project;
 use crate::db::{self, AttachmentId, Conn, ReleaseId, Serial};
 use crate::error::{Error, Result};
+use crate::fault::{self, Step};
 use crate::pypi::{ProjectName, version};
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -70,7 +71,9 @@ pub async fn remove(
             db::files::set_removed(&mut c, file.id, serial, now).await?;
         }
         db::projects::set_serial(&mut c, known.id, serial).await?;
+        fault::at(Step::RemoveWritten);
         c.commit().await?;
+        fault::at(Step::RemoveCommitted);
         Ok(())
     })
     .await
