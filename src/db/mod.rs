@@ -11,7 +11,9 @@ pub mod files;
 pub mod ids;
 pub mod indexes;
 pub mod journal;
+pub mod listen;
 pub mod mirrors;
+pub mod nodes;
 pub mod projects;
 pub mod releases;
 pub mod sessions;
@@ -24,6 +26,7 @@ pub mod users;
 pub use ids::{AttachmentId, FileId, IndexId, ProjectId, ReleaseId, Serial, UserId};
 
 use crate::limits;
+use sqlx::migrate::Migrator;
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
@@ -149,7 +152,7 @@ impl Db {
             .synchronous(SqliteSynchronous::Full)
             .busy_timeout(limits::SQLITE_BUSY_WAIT);
         let write = SqlitePoolOptions::new().max_connections(1).connect_with(options.clone()).await?;
-        sqlx::migrate!("migrations/sqlite").run(&write).await?;
+        lenient(sqlx::migrate!("migrations/sqlite")).run(&write).await?;
         let read = SqlitePoolOptions::new().max_connections(limits::SQLITE_READERS).connect_with(options.read_only(true)).await?;
         Ok(Db::Sqlite { read, write })
     }
@@ -161,8 +164,13 @@ impl Db {
             .acquire_timeout(limits::DATABASE_WAIT)
             .connect_with(options)
             .await?;
-        sqlx::migrate!("migrations/postgres").run(&pool).await?;
+        lenient(sqlx::migrate!("migrations/postgres")).run(&pool).await?;
         Ok(Db::Postgres(pool))
+    }
+
+    /// Whether servers announce to one another through the database what they do: on PostgreSQL.
+    pub fn announces(&self) -> bool {
+        matches!(self, Db::Postgres(_))
     }
 
     /// A connection for reading, outside any transaction.
@@ -192,6 +200,13 @@ impl Db {
             Db::Postgres(pool) => pool.close().await,
         }
     }
+}
+
+/// Passes over migrations that only a newer program knows: in a rolling upgrade an older one may start once more. Each migration
+/// leaves the schema usable for the version before it (a test looks).
+fn lenient(mut migrator: Migrator) -> Migrator {
+    migrator.set_ignore_missing(true);
+    migrator
 }
 
 impl Conn {
