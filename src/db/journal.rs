@@ -192,7 +192,6 @@ pub async fn prune(c: &mut Conn, upto: Serial) -> Result<u64> {
 mod tests {
     use super::*;
     use crate::both;
-    use crate::db::Db;
 
     both! {
         async fn pruning_keeps_the_newest_and_raises_the_floor(db: Db) {

@@ -76,7 +76,6 @@ pub async fn prune(c: &mut Conn, before: Timestamp) -> Result<u64> {
 mod tests {
     use super::*;
     use crate::both;
-    use crate::db::Db;
 
     both! {
         async fn a_node_comes_beats_and_goes(db: Db) {

@@ -324,9 +324,9 @@ mod tests {
         String::from_utf8_lossy(&page.identity).matches(".tar.gz</a>").count()
     }
 
+    // A builder has read the rows and not yet kept its page when another node publishes. Whether this node follows the journal
+    // before the page is kept or after: the next page shows the file.
     both! {
-        /// A builder has read the rows and not yet kept its page when another node publishes. Whether this node follows the journal
-        /// before the page is kept or after: the next page shows the file.
         async fn a_page_built_while_another_node_publishes_is_not_taken_for_current(db: Db) {
             let folder = tempfile::tempdir().unwrap();
             make_index(&db).await;

@@ -2,7 +2,7 @@
 //! on SQLite a poll finds them, which the tests play.
 
 use super::support::shop::scope;
-use super::support::{Dist, Engine, Form, LONG, Shop, both, eventually};
+use super::support::{Dist, Engine, Form, JSON, LONG, Shop, both, eventually};
 use axum::http::Method;
 use cheeseshop::app::background::Background;
 use cheeseshop::db::journal::{Action, Change};
@@ -100,7 +100,7 @@ both! {
         let push = json!({"name": "app", "version": "1.0", "targetindex": "alice/prod"}).to_string();
         one.ask(Method::from_bytes(b"PUSH").unwrap(), "/alice/dev").body(push).by("alice").await.is(200);
         assert_eq!(pair.page("alice/prod").await, 200);
-        one.delete(&rebuilt.path).by("alice").await.is(200);
+        one.delete(&dist.rebuilt().path("alice/dev")).by("alice").await.is(200);
         pair.polled().await;
         assert!(other.filenames("alice/above", "app").await.is_empty());
         other.get(&rebuilt.path).await.is(410);
@@ -126,7 +126,7 @@ both! {
         one.send("/alice/dev/", &Form::of(&Dist::wheel("app", "2.0"))).by("bob").await.is(200);
         one.default_index("alice/above").await;
         pair.polled().await;
-        assert_eq!(other.get("/simple/app/").accept(super::support::JSON).await.is(200).filenames().len(), 2);
+        assert_eq!(other.get("/simple/app/").accept(JSON).await.is(200).filenames().len(), 2);
         admin::delete(one.core(), &Caller::system(), &at("alice/dev")).await.unwrap();
         assert_eq!((pair.page("alice/dev").await, pair.page("alice/above").await), (404, 404));
     }

@@ -1,7 +1,7 @@
 //! Mirrors on several nodes: both may ask upstream at the same moment, and neither spoils what the other has stored.
 
 use super::support::upstream::{file_path, gate, open, page_path};
-use super::support::{Dist, Engine, FakeUpstream, Item, JSON, LONG, Mode, Shop, both, eventually};
+use super::support::{Ask, Dist, Engine, FakeUpstream, Item, JSON, LONG, Mode, Shop, both, eventually};
 use cheeseshop::index::follow;
 use futures_util::future::join_all;
 use std::time::Duration;
@@ -64,14 +64,16 @@ both! {
         upstream.set_mode(&page_path("app"), Mode::HoldAll(held.clone()));
         let slow = {
             let site = one.site.clone();
-            tokio::spawn(super::support::Ask::new(site, axum::http::Method::GET, "/root/pypi/+simple/app/").accept(JSON).into_future())
+            tokio::spawn(Ask::new(site, axum::http::Method::GET, "/root/pypi/+simple/app/").accept(JSON).into_future())
         };
         eventually("the slow answer is under way", async || upstream.asked(&page_path("app")) == 2).await;
         upstream.heal(&page_path("app"));
-        upstream.add(Item::new(&Dist::wheel("app", "2.0")));
+        // Without a time of upstream's its page shows when it was first seen.
+        upstream.add(Item::bare(&Dist::wheel("app", "2.0")));
         one.clock.advance(Duration::from_secs(1));
         assert_eq!(other.filenames("root/pypi", "app").await.len(), 2);
         let first_seen = other.page("root/pypi", "app").await.json()["files"].clone();
+        one.clock.advance(Duration::from_secs(1));
         open(&held);
         assert_eq!(slow.await.unwrap().is(200).filenames().len(), 2, "the slow node shows what the other has recorded");
         follow::catch_up(other.core()).await.unwrap();
