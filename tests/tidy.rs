@@ -15,7 +15,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("blobs", &["pypi", "limits"]),
     ("upstream", &["pypi", "limits"]),
     ("index", &["db", "blobs", "upstream", "pypi", "names", "clock", "limits", "error", "fault", "urls", "secret"]),
-    ("moving", &["index", "db", "blobs", "upstream", "pypi", "names", "clock", "limits", "error"]),
+    ("moving", &["index", "db", "blobs", "upstream", "pypi", "names", "clock", "limits", "error", "fault"]),
     ("http", &["index", "db", "blobs", "pypi", "names", "clock", "limits", "error", "urls", "upstream"]),
     ("names", &[]),
     ("clock", &["pypi"]),
