@@ -11,6 +11,7 @@ mod out;
 mod password;
 mod serve;
 mod token;
+mod upstream;
 mod user;
 
 use crate::app;
@@ -49,6 +50,8 @@ enum Command {
     Export(export::Export),
     /// Bring a backup of SQLite's database and all files up to date, while the server runs.
     Backup(backup::Backup),
+    /// Print the index that `--upstream auto` would mirror.
+    Upstream,
     /// Ask the server on this machine whether it is well: status 0 if so.
     Healthcheck(healthcheck::Healthcheck),
 }
@@ -112,6 +115,7 @@ fn run_command(command: Command) -> Result<()> {
             Command::Import(command) => command.run().await,
             Command::Export(command) => command.run().await,
             Command::Backup(command) => command.run().await,
+            Command::Upstream => upstream::run().await,
             Command::Healthcheck(_) => Ok(()),
         }
     });
