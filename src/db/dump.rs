@@ -167,9 +167,10 @@ fn select(table: &Table, postgres: bool) -> String {
 
 /// The condition that a blob is named by some row and not about to be deleted.
 fn kept_blobs() -> String {
-    let named = DIGEST_COLUMNS.iter().filter(|(table, _)| *table != "blobs").map(|(table, column)| {
-        format!("EXISTS (SELECT 1 FROM \"{table}\" WHERE \"{table}\".\"{column}\" = blobs.sha256)")
-    });
+    let named = DIGEST_COLUMNS
+        .iter()
+        .filter(|(table, _)| *table != "blobs")
+        .map(|(table, column)| format!("EXISTS (SELECT 1 FROM \"{table}\" WHERE \"{table}\".\"{column}\" = blobs.sha256)"));
     format!("deleting IS NULL AND ({})", named.collect::<Vec<_>>().join(" OR "))
 }
 
@@ -249,7 +250,9 @@ fn insertion(table: &Table, columns: &[&Column], rows: usize, postgres: bool) ->
 pub async fn last_id(c: &mut Conn, table: &Table) -> Result<Option<i64>> {
     let Some(column) = table.columns.iter().find(|column| column.identity) else { return Ok(None) };
     match c {
-        Conn::Sqlite(h) => query_scalar("SELECT seq FROM sqlite_sequence WHERE name = $1").bind(table.name).fetch_optional(&mut **h).await,
+        Conn::Sqlite(h) => {
+            query_scalar("SELECT seq FROM sqlite_sequence WHERE name = $1").bind(table.name).fetch_optional(&mut **h).await
+        }
         Conn::Postgres(h) => {
             query_scalar("SELECT pg_sequence_last_value(pg_get_serial_sequence($1, $2)::regclass)")
                 .bind(table.name)

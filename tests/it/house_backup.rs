@@ -135,7 +135,10 @@ async fn an_interrupted_backup_is_a_whole_one() {
     assert!(last.status.success(), "{last:?}");
     assert_eq!(full::rows(&restored(shop, folder.path()).await).await, after);
     let names = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
-    assert_eq!(names.collect::<std::collections::BTreeSet<_>>(), ["backup.json", "blobs", "cheeseshop.db"].map(String::from).into());
+    assert_eq!(
+        names.collect::<std::collections::BTreeSet<_>>(),
+        ["backup.json", "blobs", "cheeseshop.db"].map(String::from).into()
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -75,7 +75,8 @@ fn claim(options: &Options, server: &str) -> Result<File> {
     let mark = folder.join(MARK);
     match fs::read(&mark) {
         Ok(text) => {
-            let Mark { server: other } = serde_json::from_slice(&text).with_context(|| format!("{} cannot be read", mark.display()))?;
+            let Mark { server: other } =
+                serde_json::from_slice(&text).with_context(|| format!("{} cannot be read", mark.display()))?;
             ensure!(other == server, "{shown} is the backup of another server: name another folder");
         }
         Err(_) => {

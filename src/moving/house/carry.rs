@@ -92,7 +92,11 @@ impl<'a> Carrier<'a> {
         let taken = self.to.adopt(&path, Adopt::Link).await;
         tokio::fs::remove_file(&path).await?;
         let spooled = taken.with_context(|| format!("the blob {sha256} cannot be copied"))?;
-        ensure!(spooled.sha256 == sha256, "the blob {sha256} is damaged in the store: its bytes have the digest {}", spooled.sha256);
+        ensure!(
+            spooled.sha256 == sha256,
+            "the blob {sha256} is damaged in the store: its bytes have the digest {}",
+            spooled.sha256
+        );
         self.to.commit(spooled).await?;
         Ok(Fate::Came(size))
     }

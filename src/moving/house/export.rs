@@ -100,7 +100,8 @@ pub(super) fn blobs_of(
     table: &Table,
 ) -> Result<impl Iterator<Item = Result<(Sha256, u64)>> + use<>> {
     let entry = manifest.table("blobs")?;
-    let kinds = entry.columns.iter().map(|name| table.columns.iter().find(|column| column.name == *name).map(|column| column.kind));
+    let kinds =
+        entry.columns.iter().map(|name| table.columns.iter().find(|column| column.name == *name).map(|column| column.kind));
     let kinds = kinds.collect::<Option<Vec<_>>>().context("the table of blobs has columns that this version does not know")?;
     let place = |wanted: &str| entry.columns.iter().position(|name| name == wanted).context("the table of blobs is not whole");
     let (sha256, size) = (place("sha256")?, place("size")?);

@@ -79,7 +79,10 @@ impl Manifest {
         file.take(limits::MANIFEST_BYTES_MAX).read_to_end(&mut text)?;
         let unreadable = || format!("{} cannot be read", path.display());
         let Versioned { format } = serde_json::from_slice(&text).with_context(unreadable)?;
-        ensure!(format <= FORMAT, "the export was written by a newer version of Cheeseshop (its format is {format}, not {FORMAT})");
+        ensure!(
+            format <= FORMAT,
+            "the export was written by a newer version of Cheeseshop (its format is {format}, not {FORMAT})"
+        );
         let manifest: Self = serde_json::from_slice(&text).with_context(unreadable)?;
         manifest.tables.iter().try_for_each(|entry| entry.check(folder))?;
         Ok(manifest)
