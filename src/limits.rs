@@ -103,15 +103,23 @@ pub const VERSION_BYTES_MAX: usize = 200;
 
 // Moving house
 
+/// Blobs that are copied at once into or out of an export or a backup.
+pub const BLOBS_CARRIED_AT_ONCE: usize = 4;
 /// Items of a dump that are read ahead. Each may be all versions of one project, so not many.
 pub const DUMP_ITEMS_AHEAD: usize = 4;
 /// Bytes of a dump's index that are read at once.
 pub const DUMP_READ_BYTES: usize = 256 * 1024;
+/// Bytes of rows, as an export has them, that are written to the database in one statement: rows of mirrors can have many.
+pub const HOUSE_BATCH_BYTES: usize = MIB;
+/// Bytes of one row in an export. The largest is a mirror's list of all projects, packed.
+pub const HOUSE_ROW_BYTES_MAX: u64 = 256 << 20;
 /// Files of a dump that are read, hashed and looked into at once: disks wait for one another, and so do processors.
 pub const IMPORT_FILES_AT_ONCE: usize = 4;
 /// Files or releases that an import writes in one transaction. Other writers wait meanwhile, and an interrupted run repeats no
 /// more than these.
 pub const IMPORT_ROWS_AT_ONCE: usize = 100;
+/// Bytes of an export's manifest: it names some dozen tables.
+pub const MANIFEST_BYTES_MAX: u64 = 1 << 20;
 
 // Several nodes
 

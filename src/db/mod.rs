@@ -6,7 +6,9 @@
 
 pub mod attachments;
 pub mod blobs;
+pub mod copy;
 pub mod devpi_tokens;
+pub mod dump;
 pub mod files;
 pub mod ids;
 pub mod indexes;
@@ -187,6 +189,16 @@ impl Db {
         Ok(match self {
             Db::Sqlite { write, .. } => Conn::Sqlite(Handle::Tx(write.begin_with("BEGIN IMMEDIATE").await?)),
             Db::Postgres(pool) => Conn::Postgres(Handle::Tx(pool.begin().await?)),
+        })
+    }
+
+    /// A transaction that sees the database as it is at its first statement, however long it takes, and writes nothing.
+    pub async fn snapshot(&self) -> Result<Conn> {
+        Ok(match self {
+            Db::Sqlite { read, .. } => Conn::Sqlite(Handle::Tx(read.begin().await?)),
+            Db::Postgres(pool) => {
+                Conn::Postgres(Handle::Tx(pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?))
+            }
         })
     }
 

@@ -5,6 +5,7 @@ pub mod dist;
 pub mod dump;
 pub mod engine;
 pub mod form;
+pub mod full;
 pub mod page;
 pub mod proxy;
 pub mod shop;

@@ -102,6 +102,17 @@ impl Shop {
         Background::start(self.core())
     }
 
+    /// The same options and time over the data folder `folder`, as if that were another machine: SQLite and blobs.
+    pub async fn over(&self, folder: tempfile::TempDir) -> Self {
+        let database = Database::Sqlite(format!("sqlite:{}", folder.path().join("cheeseshop.db").display()));
+        Self::open(database, Arc::new(folder), self.clock.clone(), self.options.clone()).await
+    }
+
+    /// The folder of its files; blobs are below `blobs`.
+    pub fn folder(&self) -> &std::path::Path {
+        self.folder.path()
+    }
+
     /// The same server after a restart with other options.
     pub async fn restarted(self, options: Options) -> Self {
         self.settled().await;
