@@ -69,8 +69,8 @@ fn sources() -> Vec<Source> {
 
 /// The text up to the module that `#[cfg(test)]`, or a condition with `test` in it, stands over.
 fn without_tests(text: &str) -> &str {
-    let marks = text.match_indices("\n#[cfg(").filter(|(at, _)| {
-        let mut lines = text[at + 1..].lines();
+    let marks = text.match_indices("#[cfg(").filter(|(at, _)| {
+        let mut lines = text[*at..].lines().map(str::trim_start);
         let (condition, item) = (lines.next().unwrap_or_default(), lines.next().unwrap_or_default());
         condition.contains("test")
             && [item, lines.next().unwrap_or_default()].iter().any(|line| line.starts_with("mod ") || line.contains(") mod "))
