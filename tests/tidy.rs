@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 const LAYERS: &[(&str, &[&str])] = &[
     ("pypi", &["limits"]),
     ("db", &["pypi", "names", "clock", "limits"]),
-    ("blobs", &["pypi", "limits"]),
+    ("blobs", &["pypi", "limits", "fault"]),
     ("upstream", &["pypi", "limits"]),
     ("index", &["db", "blobs", "upstream", "pypi", "names", "clock", "limits", "error", "fault", "urls", "secret"]),
     ("moving", &["index", "db", "blobs", "upstream", "pypi", "names", "clock", "limits", "error"]),

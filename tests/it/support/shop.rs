@@ -30,6 +30,7 @@ pub struct Shop {
 #[derive(Clone, Default)]
 pub struct Options {
     pub rules: Rules,
+    pub delivery: Delivery,
     /// So little patience with upstreams that a test can wait for its end.
     pub impatient: bool,
 }
@@ -79,7 +80,7 @@ impl Shop {
         let core = Core::new(database.open().await, blobs, upstream, clock.clone(), options.rules.clone());
         follow::load(&core).await.unwrap();
         let site =
-            Site { core, outside_url: None, trusted_proxies: Vec::new(), uuid: axum::http::HeaderValue::from_static("test") };
+            Site { core, outside_url: None, trusted_proxies: Vec::new(), delivery: options.delivery, uuid: axum::http::HeaderValue::from_static("test") };
         Self { site: Arc::new(site), clock, database, options, folder }
     }
 
