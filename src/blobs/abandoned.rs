@@ -87,7 +87,8 @@ impl Multiparts {
         }
         let options = SignedUrlOptions::new().with_query(query);
         let root = Path::ROOT;
-        let url = self.store.signed_url_opts(Method::GET, &root, limits::OBJECT_LINK_LIFETIME, &options).await.map_err(failure)?;
+        let url =
+            self.store.signed_url_opts(Method::GET, &root, limits::OBJECT_LINK_LIFETIME, &options).await.map_err(failure)?;
         // The address is as good as a password, so no error may hold it.
         let wrong = |what: &str| io::Error::new(ErrorKind::NotConnected, format!("{}: {what}", objects.name));
         let mut request = HttpRequest::new(HttpRequestBody::empty());

@@ -59,7 +59,10 @@ impl Address {
 /// The text may hold a secret that somebody took for a part of the address, so no error repeats it.
 fn bucket_name(name: &str) -> Result<String, String> {
     if name.contains(['@', ':']) {
-        return Err("credentials and endpoints do not belong into the address of a bucket: give them in the variables of its cloud".into());
+        return Err(
+            "credentials and endpoints do not belong into the address of a bucket: give them in the variables of its cloud"
+                .into(),
+        );
     }
     let plain = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte));
     match !name.is_empty() && plain {
@@ -69,7 +72,7 @@ fn bucket_name(name: &str) -> Result<String, String> {
 }
 
 fn key_prefix(prefix: &str) -> Result<Path, String> {
-    let path = Path::parse(prefix).ok().filter(|_| !prefix.contains(['?', '#', '%', '\\']));
+    let path = Path::parse(prefix).ok().filter(|_| !prefix.starts_with('/') && !prefix.contains(['?', '#', '%', '\\']));
     path.ok_or_else(|| "the prefix behind the bucket must be plain words with single slashes between them".into())
 }
 

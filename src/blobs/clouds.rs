@@ -37,7 +37,8 @@ pub(super) struct Connected {
 impl Env {
     /// This process's. Variables that are not text are passed over.
     pub(super) fn of_process() -> Self {
-        let text = |(name, value): (std::ffi::OsString, std::ffi::OsString)| Some((name.into_string().ok()?, value.into_string().ok()?));
+        let text =
+            |(name, value): (std::ffi::OsString, std::ffi::OsString)| Some((name.into_string().ok()?, value.into_string().ok()?));
         Self(std::env::vars_os().filter_map(text).filter(|(_, value)| !value.is_empty()).collect())
     }
 
@@ -58,7 +59,11 @@ impl Env {
     }
 
     /// The variables that begin with `prefix` and that `parse` knows, by the key that it gives.
-    fn known<'a, K: 'a>(&'a self, prefix: &'a str, parse: impl Fn(&str) -> Option<K> + 'a) -> impl Iterator<Item = (K, &'a str)> + 'a {
+    fn known<'a, K: 'a>(
+        &'a self,
+        prefix: &'a str,
+        parse: impl Fn(&str) -> Option<K> + 'a,
+    ) -> impl Iterator<Item = (K, &'a str)> + 'a {
         let named = self.0.iter().filter(move |(name, _)| name.starts_with(prefix));
         named.filter_map(move |(name, value)| Some((parse(&name.to_ascii_lowercase())?, value.as_str())))
     }
@@ -136,7 +141,8 @@ impl S3Settings {
 
 fn google(bucket: &Bucket, ca: Option<&Path>, env: &Env) -> io::Result<Connected> {
     let key = |name: &str| name.parse::<GoogleConfigKey>().ok();
-    let plain_http = env.known("GOOGLE_", key).any(|(key, value)| key == GoogleConfigKey::BaseUrl && value.starts_with("http://"));
+    let plain_http =
+        env.known("GOOGLE_", key).any(|(key, value)| key == GoogleConfigKey::BaseUrl && value.starts_with("http://"));
     let mut builder = GoogleCloudStorageBuilder::new().with_client_options(client_options(ca, plain_http)?).with_retry(retries());
     if let Some(file) = env.get("SERVICE_ACCOUNT") {
         builder = builder.with_service_account_path(file);
@@ -249,10 +255,19 @@ mod tests {
             (&[("AWS_DEFAULT_REGION", "eu-west-3")], "https://s3.eu-west-3.{AWS}/shop/pre/key"),
             (&[("AWS_REGION", "eu-west-1"), ("AWS_DEFAULT_REGION", "x")], "https://s3.eu-west-1.{AWS}/shop/pre/key"),
             (&[("AWS_ENDPOINT_URL", "http://127.0.0.1:3900/")], "http://127.0.0.1:3900/shop/pre/key"),
-            (&[("AWS_ENDPOINT_URL", "https://a.example"), ("AWS_ENDPOINT_URL_S3", "https://b.example")], "https://b.example/shop/pre/key"),
+            (
+                &[("AWS_ENDPOINT_URL", "https://a.example"), ("AWS_ENDPOINT_URL_S3", "https://b.example")],
+                "https://b.example/shop/pre/key",
+            ),
             (&[("AWS_ENDPOINT_URL", ""), ("AWS_REGION", "")], "https://s3.us-east-1.{AWS}/shop/pre/key"),
-            (&[("AWS_ENDPOINT_URL", "https://s3.example"), ("AWS_VIRTUAL_HOSTED_STYLE_REQUEST", "true")], "https://shop.s3.example/pre/key"),
-            (&[("AWS_ENDPOINT_URL", "https://shop.s3.example"), ("AWS_VIRTUAL_HOSTED_STYLE_REQUEST", "true")], "https://shop.s3.example/pre/key"),
+            (
+                &[("AWS_ENDPOINT_URL", "https://s3.example"), ("AWS_VIRTUAL_HOSTED_STYLE_REQUEST", "true")],
+                "https://shop.s3.example/pre/key",
+            ),
+            (
+                &[("AWS_ENDPOINT_URL", "https://shop.s3.example"), ("AWS_VIRTUAL_HOSTED_STYLE_REQUEST", "true")],
+                "https://shop.s3.example/pre/key",
+            ),
         ] {
             let link = link(&[&KEYS[..], variables].concat()).await;
             let address = address.replace("{AWS}", "amazonaws.com");
@@ -283,8 +298,8 @@ mod tests {
     async fn the_other_clouds_are_connected_from_their_variables() {
         let env = Env::of([("AZURE_STORAGE_ACCOUNT_NAME", "me"), ("AZURE_STORAGE_ACCOUNT_KEY", "c2VzYW1l")]);
         let azure = connect(&bucket("az://shop/pre"), None, &env).unwrap();
-        let link = azure.signer.signed_url(object_store::signer::Method::GET, &"pre/key".into(), Duration::from_secs(60));
-        let link = link.await.unwrap();
+        let key = "pre/key".into();
+        let link = azure.signer.signed_url(object_store::signer::Method::GET, &key, Duration::from_secs(60)).await.unwrap();
         assert!(link.path() == "/shop/pre/key" && link.host_str().unwrap().starts_with("me."), "{link}");
         assert!(connect(&bucket("az://shop"), None, &Env::of([])).is_err(), "no account");
         let google = connect(&bucket("gs://shop"), None, &Env::of([("GOOGLE_SKIP_SIGNATURE", "true")])).unwrap();

@@ -13,6 +13,8 @@ mod content;
 mod hashes;
 mod local;
 mod multipart;
+#[cfg(test)]
+mod object_tests;
 mod objects;
 mod read;
 mod reader;

@@ -106,7 +106,9 @@ mod tests {
 
     #[test]
     fn every_size_fits_into_the_parts_that_stores_take() {
-        for size in [1, OBJECT_PART_BYTES, OBJECT_PART_BYTES * OBJECT_PARTS_MAX, OBJECT_PART_BYTES * OBJECT_PARTS_MAX + 1, 1 << 42] {
+        for size in
+            [1, OBJECT_PART_BYTES, OBJECT_PART_BYTES * OBJECT_PARTS_MAX, OBJECT_PART_BYTES * OBJECT_PARTS_MAX + 1, 1 << 42]
+        {
             let parts = size.div_ceil(part_bytes(size));
             assert!(parts <= OBJECT_PARTS_MAX, "{size}: {parts}");
         }

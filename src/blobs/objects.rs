@@ -144,12 +144,9 @@ impl Object {
 /// What objects carry, for clients that are sent to them: the bytes under a key never change, and only who was sent may keep
 /// them.
 pub(super) fn attributes() -> Attributes {
-    [
-        (Attribute::CacheControl, "private, max-age=31536000, immutable"),
-        (Attribute::ContentType, "application/octet-stream"),
-    ]
-    .into_iter()
-    .collect()
+    [(Attribute::CacheControl, "private, max-age=31536000, immutable"), (Attribute::ContentType, "application/octet-stream")]
+        .into_iter()
+        .collect()
 }
 
 /// An error of the store as one of the system. Its text holds no secret: the library leaves credentials out.

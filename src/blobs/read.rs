@@ -18,7 +18,10 @@ use crate::limits::BLOB_READ_BYTES;
 ///
 /// Ends after the first error. A file that is shorter than `range` says is an error, never a clean end: the client must not
 /// take half a file for a whole one. An empty or backward range has no pieces.
-pub(super) fn file_stream(file: impl Into<Arc<File>>, range: Range<u64>) -> impl Stream<Item = io::Result<Bytes>> + Send + 'static {
+pub(super) fn file_stream(
+    file: impl Into<Arc<File>>,
+    range: Range<u64>,
+) -> impl Stream<Item = io::Result<Bytes>> + Send + 'static {
     let state = Reading { file: file.into(), rest: range, ahead: None };
     unfold(Some(state), |state| async {
         let mut state = state?;

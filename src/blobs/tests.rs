@@ -1,9 +1,10 @@
-//! The store over a folder; and what every store must do, whatever is behind it.
+//! The store over a folder.
 
 use super::*;
 use bytes::Bytes;
+use futures_util::TryStreamExt;
 use std::fs;
-use std::io::{Read, Write};
+use std::io::Write;
 
 fn store() -> (tempfile::TempDir, Blobs) {
     let root = tempfile::tempdir().unwrap();
@@ -15,6 +16,12 @@ async fn spooled(blobs: &Blobs, bytes: &'static [u8]) -> Spooled {
     let mut spool = blobs.spool(1000, Digests::All).await.unwrap();
     spool.write(Bytes::from_static(bytes)).await.unwrap();
     spool.finish().await.unwrap()
+}
+
+async fn all_of(blob: Blob) -> Vec<u8> {
+    let size = blob.size;
+    let pieces: Vec<Bytes> = blob.stream(0..size).try_collect().await.unwrap();
+    pieces.concat()
 }
 
 fn spool_files(root: &Path) -> usize {
@@ -49,8 +56,7 @@ async fn what_is_not_there_is_none() {
 async fn the_same_bytes_are_kept_once() {
     let (root, blobs) = store();
     let first = blobs.commit(spooled(&blobs, b"abc").await).await.unwrap();
-    let inode =
-        |sha256: &Sha256| std::os::unix::fs::MetadataExt::ino(&fs::metadata(blobs_path(root.path(), sha256)).unwrap());
+    let inode = |sha256: &Sha256| std::os::unix::fs::MetadataExt::ino(&fs::metadata(blobs_path(root.path(), sha256)).unwrap());
     let before = inode(&first.sha256);
     let second = blobs.commit(spooled(&blobs, b"abc").await).await.unwrap();
     assert_eq!(first, second);

@@ -28,6 +28,7 @@ mod mirror;
 mod mirror_faults;
 mod mirror_files;
 mod negotiation;
+mod object_store;
 mod pages;
 mod publish;
 mod push;
