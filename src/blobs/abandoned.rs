@@ -112,3 +112,89 @@ impl Multiparts {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
+    use super::super::address::Address;
+    use super::super::clouds::{self, Env};
+    use super::super::*;
+
+    /// A server that gives these answers, one a connection; tells what it was asked.
+    async fn s3(answers: Vec<(&'static str, String)>) -> (Blobs, tempfile::TempDir, tokio::task::JoinHandle<Vec<String>>) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let endpoint = format!("http://{}", listener.local_addr().unwrap());
+        let asked = tokio::spawn(async move {
+            let mut asked = Vec::new();
+            for (status, body) in answers {
+                let (mut socket, _) = listener.accept().await.unwrap();
+                let mut head = vec![0; 16 * 1024];
+                let read = socket.read(&mut head).await.unwrap();
+                asked.push(String::from_utf8_lossy(&head[..read]).lines().next().unwrap().to_owned());
+                let length = body.len();
+                let answer = format!("HTTP/1.1 {status}\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}");
+                socket.write_all(answer.as_bytes()).await.unwrap();
+            }
+            asked
+        });
+        let Ok(Address::Bucket(bucket)) = Address::parse("s3://shop/pre fix") else { panic!() };
+        let keys = [("AWS_ACCESS_KEY_ID", "a"), ("AWS_SECRET_ACCESS_KEY", "sesame"), ("HOME", "/no/such/home")];
+        let env = Env::of(keys.into_iter().chain([("AWS_ENDPOINT_URL", endpoint.as_str())]));
+        let connected = clouds::connect(&bucket, None, &env).unwrap();
+        let tmp = tempfile::tempdir().unwrap();
+        let objects = Objects { store: connected.store, signer: None, prefix: bucket.prefix.clone(), name: bucket.to_string() };
+        let multiparts = Some(Arc::new(Multiparts::new(connected.s3.unwrap())));
+        let spools = Arc::new(SpoolFolder::open(tmp.path()).unwrap());
+        (Blobs { store: Store::Objects(Arc::new(objects), multiparts), spools }, tmp, asked)
+    }
+
+    fn page(uploads: &[(&str, &str, &str)], next: Option<(&str, &str)>) -> String {
+        let uploads = uploads.iter().map(|(key, id, begun)| {
+            format!("<Upload><Key>{key}</Key><UploadId>{id}</UploadId><Owner><ID>x</ID></Owner><Initiated>{begun}</Initiated></Upload>")
+        });
+        let next = next.map_or("<IsTruncated>false</IsTruncated>".into(), |(key, id)| {
+            format!(
+                "<NextKeyMarker>{key}</NextKeyMarker><NextUploadIdMarker>{id}</NextUploadIdMarker><IsTruncated>true</IsTruncated>"
+            )
+        });
+        format!(
+            "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<ListMultipartUploadsResult xmlns=\"x\"><Bucket>shop</Bucket>{next}{}</ListMultipartUploadsResult>",
+            uploads.collect::<String>()
+        )
+    }
+
+    #[tokio::test]
+    async fn uploads_of_ours_that_never_ended_are_found_page_by_page_and_thrown_away() {
+        let sha256 = Sha256::of(b"abc");
+        let hex = sha256.hex();
+        let key = format!("pre fix/{}/{}/{hex}", &hex[..2], &hex[2..4]);
+        let (old, young) = ("2026-01-01T00:00:00.000Z", "2026-01-03T00:00:00.000Z");
+        let first = page(&[(&key, "one", old), ("pre fix/other", "two", old)], Some((&key, "a&amp;b")));
+        let second = page(&[(&key, "three", young), (&key, "four", old)], None);
+        let answers =
+            vec![("200 OK", first), ("200 OK", second), ("204 No Content", String::new()), ("404 Not Found", String::new())];
+        let (blobs, _tmp, asked) = s3(answers).await;
+        let found = blobs.abandoned(Timestamp::parse("2026-01-02T00:00:00Z").unwrap()).await.unwrap();
+        let ids: Vec<&str> = found.iter().map(|abandoned| abandoned.id.as_str()).collect();
+        assert_eq!((ids, found[0].sha256), (vec!["one", "four"], sha256), "neither a young one nor somebody else's");
+        assert!(blobs.abort(&found[0]).await.unwrap());
+        assert!(!blobs.abort(&found[1]).await.unwrap(), "gone already");
+        let asked = asked.await.unwrap();
+        assert!(asked[0].starts_with("GET /shop/?uploads=&prefix=pre%20fix%2F&"), "{asked:?}");
+        assert!(asked[1].contains("upload-id-marker=a%26b") && asked[1].contains("key-marker=pre%20fix"), "{asked:?}");
+        assert!(asked[2].starts_with("DELETE /shop/pre%20fix/") && asked[2].contains("uploadId=one"), "{asked:?}");
+    }
+
+    #[tokio::test]
+    async fn a_store_that_cannot_list_them_is_an_error_without_the_signed_address() {
+        for (status, body) in [("403 Forbidden", ""), ("200 OK", "no XML"), ("200 OK", "<Error/")] {
+            let (blobs, ..) = s3(vec![(status, body.into())]).await;
+            let error = blobs.abandoned(Timestamp::EPOCH).await.unwrap_err().to_string();
+            assert!(error.starts_with("s3://shop/pre fix: ") && !error.contains("X-Amz"), "{error}");
+        }
+    }
+}

@@ -161,8 +161,21 @@ pub(super) fn failure(error: object_store::Error) -> io::Error {
     io::Error::new(kind, error)
 }
 
-/// The same, naming the bucket.
+/// The same for the administrator: the bucket, what is the matter, and every cause, which the library shows only in part.
 fn naming(name: &str, error: object_store::Error) -> io::Error {
-    let error = failure(error);
-    io::Error::new(error.kind(), format!("{name}: {error}"))
+    let mut text = error.to_string();
+    let mut cause = std::error::Error::source(&error);
+    while let Some(error) = cause {
+        let more = error.to_string();
+        if !text.contains(&more) {
+            text = format!("{text}: {more}");
+        }
+        cause = error.source();
+    }
+    let matter = match () {
+        () if text.contains("status code: 404") => "there is no such bucket",
+        () if text.contains("status code: 403") || text.contains("status code: 401") => "the store refuses these credentials",
+        () => "the store does not answer",
+    };
+    io::Error::new(failure(error).kind(), format!("{name}: {matter}: {text}"))
 }

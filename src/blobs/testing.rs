@@ -97,9 +97,8 @@ impl FlakyStore {
         self.0.asked.lock().unwrap().push((op, bytes));
         let mut planned = None;
         for (_, nth, trouble) in self.0.plans.lock().unwrap().iter_mut().filter(|(planned, ..)| *planned == op) {
-            match nth {
-                0 => planned = Some(*trouble),
-                _ => {}
+            if *nth == 0 {
+                planned = Some(*trouble);
             }
             *nth = nth.wrapping_sub(1);
         }
