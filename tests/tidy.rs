@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 const LAYERS: &[(&str, &[&str])] = &[
     ("pypi", &["limits"]),
     ("db", &["pypi", "names", "clock", "limits"]),
-    ("blobs", &["pypi", "limits"]),
+    ("blobs", &["pypi", "limits", "fault"]),
     ("upstream", &["pypi", "limits"]),
     ("index", &["db", "blobs", "upstream", "pypi", "names", "clock", "limits", "error", "fault", "urls", "secret"]),
     ("moving", &["index", "db", "blobs", "upstream", "pypi", "names", "clock", "limits", "error", "fault"]),
@@ -52,7 +52,7 @@ fn files_below(folder: &Path, ending: &str, found: &mut Vec<PathBuf>) {
 fn sources() -> Vec<Source> {
     let mut paths = Vec::new();
     files_below(&root().join("src"), ".rs", &mut paths);
-    let only_tests = |path: &str| path.ends_with("/tests.rs") || path.contains("/tests/") || path.ends_with("/testing.rs");
+    let only_tests = |path: &str| path.ends_with("tests.rs") || path.contains("/tests/") || path.ends_with("/testing.rs");
     let sources: Vec<Source> = paths
         .into_iter()
         .map(|path| {
