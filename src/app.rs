@@ -11,12 +11,12 @@ use crate::db::Db;
 use crate::http::serve::{Limits, serve};
 use crate::http::shutdown::Shutdown;
 use crate::http::{self, Site};
-use crate::index::{Core, Rules, follow, setup};
+use crate::index::{Core, Rules, downloads, follow, setup};
 use crate::limits;
 use crate::upstream::{Patience, Upstream};
 use anyhow::{Context, Result};
 use axum::http::HeaderValue;
-use background::Background;
+use background::{Background, Gc};
 use start::Say;
 use std::io::IsTerminal;
 use std::path::Path;
@@ -46,7 +46,8 @@ pub async fn run(options: ServeOptions, say: Say<'_>) -> Result<()> {
         trusted_proxies: options.trusted_proxy.clone(),
         uuid: HeaderValue::try_from(setup::server_uuid(&core).await?)?,
     });
-    let background = Background::start(&core);
+    let gc = options.gc_every.0.map(|every| Gc { every, rules: options.housekeeping.rules() });
+    let background = Background::start(&core, gc);
     serve(listener, Limits::default(), shutdown.clone(), move |request, peer| http::answer(site.clone(), request, peer)).await;
     background.stop().await;
     finish(&core, &shutdown).await;
@@ -99,6 +100,9 @@ pub async fn finish(core: &Core, shutdown: &Shutdown) {
     core.tasks.close();
     let orderly = async {
         core.tasks.wait().await;
+        if let Err(error) = downloads::flush(core).await {
+            tracing::warn!(%error, "the last counts of downloads are lost");
+        }
         core.db.close().await;
     };
     let in_time = tokio::time::timeout(limits::STOP_TIME_MAX, orderly);

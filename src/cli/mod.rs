@@ -2,7 +2,9 @@
 //!
 //! Results go to standard output through [`out`], everything else to standard error. Statuses: 0 done, 1 failed, 2 asked wrongly.
 
+mod doctor;
 mod export;
+mod gc;
 mod healthcheck;
 mod import;
 mod index;
@@ -46,6 +48,10 @@ enum Command {
     Import(import::Import),
     /// Write everything into a folder, for another server.
     Export(export::Export),
+    /// Delete what nothing needs any more, and forget what is old.
+    Gc(gc::Gc),
+    /// Look whether everything that is promised is there.
+    Doctor(doctor::Doctor),
     /// Ask the server on this machine whether it is well: status 0 if so.
     Healthcheck(healthcheck::Healthcheck),
 }
@@ -108,6 +114,8 @@ fn run_command(command: Command) -> Result<()> {
             Command::Token(command) => command.run().await,
             Command::Import(command) => command.run().await,
             Command::Export(command) => command.run().await,
+            Command::Gc(command) => command.run().await,
+            Command::Doctor(command) => command.run().await,
             Command::Healthcheck(_) => Ok(()),
         }
     });

@@ -1,6 +1,7 @@
 //! The journal: every change, in the order in which it became visible. Written in the transaction of the change, as its last
 //! statement; read by whoever keeps something in memory.
 
+use super::settings::{self, Setting};
 use super::{Conn, IndexId, Result, Serial};
 use crate::clock::Timestamp;
 use crate::pypi::ProjectName;
@@ -65,6 +66,8 @@ pub enum Action {
     Import,
     /// A setting of the whole server changed.
     ServerSet,
+    /// The doctor took rows away that promised what is not there.
+    Repair,
 }
 
 /// A change about to be written.
@@ -132,4 +135,30 @@ pub async fn since(c: &mut Conn, seen: Serial, count: i64) -> Result<Vec<Entry>>
     on!(c, c => query_as(sql!(
         "SELECT serial, at, actor, index_id, project, action, detail FROM journal WHERE serial > $1 ORDER BY serial LIMIT $2"
     )).bind(seen).bind(count).fetch_all(c).await)
+}
+
+/// How many changes [`prune`] would forget.
+pub async fn count_old(c: &mut Conn, older_than: Timestamp) -> Result<i64> {
+    on!(c, c => query_scalar(sql!(
+        "SELECT COUNT(*) FROM journal WHERE at < $1 AND serial < (SELECT MAX(serial) FROM journal)"
+    )).bind(older_than).fetch_one(c).await)
+}
+
+/// Forgets changes before `older_than`, from the beginning of the journal on and at most `count`; returns how many. The newest
+/// stays whatever its age: it says where the journal stands. The [`floor`] moves in the same transaction.
+pub async fn prune(c: &mut Conn, older_than: Timestamp, count: i64) -> Result<u64> {
+    let last: Option<Serial> = on!(&mut *c, c => query_scalar(sql!(
+        "SELECT MAX(serial) FROM (
+            SELECT serial FROM journal WHERE at < $1 AND serial < (SELECT MAX(serial) FROM journal) ORDER BY serial LIMIT $2
+         ) AS old"
+    )).bind(older_than).bind(count).fetch_one(c).await)?;
+    let Some(last) = last else { return Ok(0) };
+    settings::put(c, Setting::JournalFloor, &last.0.to_string()).await?;
+    on!(c, c => query(sql!("DELETE FROM journal WHERE serial <= $1")).bind(last).execute(c).await.map(|done| done.rows_affected()))
+}
+
+/// The serial up to which changes are forgotten: who has not followed beyond it cannot know what changed.
+pub async fn floor(c: &mut Conn) -> Result<Serial> {
+    let stored = settings::get(c, Setting::JournalFloor).await?;
+    Ok(Serial(stored.and_then(|text| text.parse().ok()).unwrap_or_default()))
 }

@@ -5,7 +5,7 @@ use crate::clock::Timestamp;
 use crate::names::UserName;
 use crate::pypi::Sha256;
 use crate::{on, sql};
-use sqlx::{FromRow, query, query_as};
+use sqlx::{FromRow, query, query_as, query_scalar};
 
 /// A session that a secret opened.
 #[derive(Debug, Clone, FromRow)]
@@ -43,4 +43,9 @@ pub async fn remove_of_user(c: &mut Conn, user: UserId, but: Option<&Sha256>) ->
 /// Forgets sessions that have expired.
 pub async fn prune(c: &mut Conn, now: Timestamp) -> Result<u64> {
     on!(c, c => Ok(query(sql!("DELETE FROM sessions WHERE expires <= $1")).bind(now).execute(c).await?.rows_affected()))
+}
+
+/// How many sessions have expired.
+pub async fn count_expired(c: &mut Conn, now: Timestamp) -> Result<i64> {
+    on!(c, c => query_scalar(sql!("SELECT COUNT(*) FROM sessions WHERE expires <= $1")).bind(now).fetch_one(c).await)
 }

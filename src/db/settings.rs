@@ -9,6 +9,8 @@ use sqlx::{query, query_scalar};
 pub enum Setting {
     /// `user/index` that `/simple/` and `/legacy/` stand for; empty: none.
     DefaultIndex,
+    /// The serial up to which the journal was pruned.
+    JournalFloor,
     /// A random id of this installation, shown as `X-DEVPI-UUID`.
     ServerUuid,
 }
@@ -17,6 +19,7 @@ impl Setting {
     fn key(self) -> &'static str {
         match self {
             Setting::DefaultIndex => "default-index",
+            Setting::JournalFloor => "journal-floor",
             Setting::ServerUuid => "server-uuid",
         }
     }

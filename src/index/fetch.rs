@@ -6,7 +6,7 @@
 
 use super::core::Core;
 use super::merge::Listed;
-use super::mirror;
+use super::{keep, mirror};
 use crate::blobs::{Digests, Spool, SpoolError, Spooled, StoredBlob, blob_stream};
 use crate::db::{self, IndexId};
 use crate::error::{Error, Result};
@@ -144,7 +144,7 @@ async fn lead(
     let spooled = spool.finish().await.map_err(refused)?;
     check(listed, &spooled)?;
     fault::at(Step::FetchChecked);
-    let blob = core.blobs.commit(spooled).await?;
+    let blob = keep::commit(core, spooled).await?;
     fault::at(Step::FetchBlobKept);
     note(core, project, listed, &blob).await?;
     fault::at(Step::FetchNoted);
@@ -226,7 +226,7 @@ async fn note(core: &Core, project: &ProjectName, listed: &Listed, blob: &Stored
     let now = core.clock.now();
     let origin = json!({"url": listed.file.url});
     let mut c = core.db.begin().await?;
-    db::blobs::put(&mut c, &blob_row(blob), now).await?;
+    keep::note(&mut c, &core.blobs, &blob_row(blob), now).await?;
     let holder = db::projects::put(&mut c, listed.origin.id, project, project.as_str(), now).await?;
     let file = db::files::NewFile {
         project: holder,
