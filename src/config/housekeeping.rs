@@ -112,7 +112,18 @@ mod tests {
 
     #[test]
     fn rules_are_read() {
-        let args = ["--grace", "0", "--keep-journal", "forever", "--keep-removed", "0", "--mirror-unused", "90d", "--mirror-cache", "5GiB"];
+        let args = [
+            "--grace",
+            "0",
+            "--keep-journal",
+            "forever",
+            "--keep-removed",
+            "0",
+            "--mirror-unused",
+            "90d",
+            "--mirror-cache",
+            "5GiB",
+        ];
         let given = rules(&args).unwrap();
         assert_eq!((given.grace, given.journal, given.removed), (Duration::ZERO, None, Some(Duration::ZERO)));
         assert_eq!((given.mirror_unused, given.mirror_cache), (Some(90 * DAY), Some(5 << 30)));

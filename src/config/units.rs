@@ -171,7 +171,9 @@ mod tests {
 
     #[test]
     fn lengths_of_time_are_read() {
-        for (text, seconds) in [("90d", Some(7_776_000)), ("12h", Some(43_200)), ("0", Some(0)), ("0s", Some(0)), ("off", None), ("forever", None)] {
+        for (text, seconds) in
+            [("90d", Some(7_776_000)), ("12h", Some(43_200)), ("0", Some(0)), ("0s", Some(0)), ("off", None), ("forever", None)]
+        {
             assert_eq!(text.parse::<Span>().unwrap().0, seconds.map(Duration::from_secs), "{text}");
         }
         for text in ["", "d", "-1d", "+1d", "1.5d", "90", "90w", "never", "99999999999d", " 1d"] {

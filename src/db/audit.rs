@@ -167,4 +167,3 @@ pub async fn files_of_another_size(c: &mut Conn, after: i64, count: i64) -> Resu
 pub async fn journal_reaches_below(c: &mut Conn, floor: super::Serial) -> Result<bool> {
     on!(c, c => query_scalar(sql!("SELECT EXISTS (SELECT 1 FROM journal WHERE serial <= $1)")).bind(floor).fetch_one(c).await)
 }
-

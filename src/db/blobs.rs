@@ -148,8 +148,7 @@ pub async fn lock_doomed(c: &mut Conn, sha256: &Sha256, marked: Timestamp) -> Re
     let text = sql!(c,
         sqlite: "SELECT size FROM blobs WHERE sha256 = $1 AND deleting <= $2",
         postgres: "SELECT size FROM blobs WHERE sha256 = $1 AND deleting <= $2 FOR UPDATE");
-    let found: Option<i64> =
-        on!(c, c => query_scalar(text).bind(sha256.as_bytes()).bind(marked).fetch_optional(c).await)?;
+    let found: Option<i64> = on!(c, c => query_scalar(text).bind(sha256.as_bytes()).bind(marked).fetch_optional(c).await)?;
     Ok(found.is_some())
 }
 
@@ -193,7 +192,8 @@ mod tests {
     #[test]
     fn garbage_collection_looks_through_every_digest_column() {
         // A statement is enrolled once for each engine.
-        let texts: BTreeSet<&str> = STATEMENTS.iter().map(|(text, _)| *text).filter(|text| text.contains("FROM attachments r")).collect();
+        let texts: BTreeSet<&str> =
+            STATEMENTS.iter().map(|(text, _)| *text).filter(|text| text.contains("FROM attachments r")).collect();
         assert_eq!(texts.len(), 2, "{texts:?}");
         for (table, column) in DIGEST_COLUMNS.iter().filter(|(table, _)| *table != "blobs") {
             for text in &texts {

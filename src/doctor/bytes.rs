@@ -115,7 +115,11 @@ impl Doctor<'_> {
         if self.options.repair {
             self.doom_stray(blob).await?;
         }
-        self.repairable("stray", blob.sha256, "no row knows these bytes; a repair marks them for gc, which also finds them itself");
+        self.repairable(
+            "stray",
+            blob.sha256,
+            "no row knows these bytes; a repair marks them for gc, which also finds them itself",
+        );
         Ok(())
     }
 

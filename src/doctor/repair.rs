@@ -1,8 +1,8 @@
 //! What the doctor does when it is asked to repair. Nothing here takes away what cannot be had again.
 
+use super::Doctor;
 use super::bytes::{Namers, is_mirrored};
 use super::rows::about;
-use super::Doctor;
 use crate::blobs::ListedBlob;
 use crate::db::audit::{self, Placed};
 use crate::db::blobs::BlobRow;

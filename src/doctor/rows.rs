@@ -47,7 +47,11 @@ impl Doctor<'_> {
         // The floor first: it only rises, and what it has passed is gone by then.
         let floor = db::journal::floor(&mut c).await?;
         if audit::journal_reaches_below(&mut c, floor).await? {
-            self.problem("journal-floor", floor.0, "the journal has changes up to this serial, and says that it has forgotten them");
+            self.problem(
+                "journal-floor",
+                floor.0,
+                "the journal has changes up to this serial, and says that it has forgotten them",
+            );
         }
         Ok(())
     }

@@ -46,8 +46,15 @@ mod tests {
         going(&Settings::read(options), &rows, now).into_iter().map(|release| release.version.clone()).collect()
     }
 
-    const NIGHTLY: &[(&str, i64)] =
-        &[("2.0.dev4", 1), ("2.0.dev3+gabc", 2), ("1.9", 50), ("1.9rc1", 60), ("1.9a1.dev2", 70), ("1.9.DEV1", 80), ("what", 900)];
+    const NIGHTLY: &[(&str, i64)] = &[
+        ("2.0.dev4", 1),
+        ("2.0.dev3+gabc", 2),
+        ("1.9", 50),
+        ("1.9rc1", 60),
+        ("1.9a1.dev2", 70),
+        ("1.9.DEV1", 80),
+        ("what", 900),
+    ];
 
     #[test]
     fn nothing_goes_unless_an_option_says_so() {

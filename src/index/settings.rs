@@ -530,8 +530,7 @@ impl Settings {
             keep_dev_days: number_of("keep_dev_days"),
             page_max_age: number_of("page_max_age").unwrap_or(0),
             mirror_url: stored.get("mirror_url").and_then(Value::as_str).map(str::to_owned),
-            mirror_cache_expiry: number_of("mirror_cache_expiry")
-                .map_or(crate::limits::MIRROR_CACHE_EXPIRY, Duration::from_secs),
+            mirror_cache_expiry: number_of("mirror_cache_expiry").map_or(crate::limits::MIRROR_CACHE_EXPIRY, Duration::from_secs),
             mirror_no_project_list: flag_of("mirror_no_project_list", false),
             mirror_use_external_urls: flag_of("mirror_use_external_urls", false),
             mirror_private_allowed: flag_of(PRIVATE_ALLOWED, false),

@@ -3,8 +3,8 @@
 //! It asks nobody whether the caller may; that was decided before. Nothing is visible until the caller commits, and the
 //! journal row, which [`seal`] writes, is the last statement before that.
 
-use super::{file_log, keep};
 use super::tree::Index;
+use super::{file_log, keep};
 use crate::blobs::Blobs;
 use crate::clock::Timestamp;
 use crate::db::attachments::NewAttachment;

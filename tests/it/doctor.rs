@@ -26,9 +26,9 @@ async fn full(engine: Engine) -> (Shop, FakeUpstream, Dist, Dist) {
     shop.mirror("root/pypi", &upstream, &[]).await;
     shop.stage("alice/dev", &["bases=root/pypi"]).await;
     let (own, mirrored) = (shop.publish("alice/dev", "own", "1.0").await, Dist::wheel("app", "1.0"));
-    let zip = super::support::dist::zip_of(&[("index.html", b"docs")]);
+    let zip = crate::support::dist::zip_of(&[("index.html", b"docs")]);
     shop.send("/alice/dev/", &Form::docs("own", Some("1.0"), &zip)).by("alice").await.is(200);
-    upstream.add(Item::bare(&mirrored));
+    upstream.add(Item::new(&mirrored));
     shop.get(&mirrored.path("root/pypi")).await.is(200);
     shop.get(&format!("{}.metadata", mirrored.path("root/pypi"))).await.is(200);
     shop.settled().await;
@@ -38,7 +38,7 @@ async fn full(engine: Engine) -> (Shop, FakeUpstream, Dist, Dist) {
 /// The blob of a file's metadata.
 async fn metadata_of(shop: &Shop, dist: &Dist, index: &str) -> String {
     let answer = shop.get(&format!("{}.metadata", dist.path(index))).await.is(200);
-    super::support::dist::sha256(&answer.body)
+    crate::support::dist::sha256(&answer.body)
 }
 
 both! {
@@ -138,7 +138,7 @@ both! {
 
     async fn what_nothing_knows_is_told_and_marked(engine: Engine) {
         let (shop, ..) = full(engine).await;
-        let sha256 = super::support::dist::sha256(b"stray");
+        let sha256 = crate::support::dist::sha256(b"stray");
         let path = shop.blob_file(&sha256);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(&path, b"stray").unwrap();

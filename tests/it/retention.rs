@@ -74,7 +74,7 @@ both! {
     async fn expired_sessions_and_tokens_go(engine: Engine) {
         let shop = Shop::start(engine).await;
         shop.user("alice").await;
-        let login = serde_json::json!({"user": "alice", "password": super::support::shop::password_of("alice")});
+        let login = serde_json::json!({"user": "alice", "password": crate::support::shop::password_of("alice")});
         shop.post("/+login").header("content-type", "application/json").body(login.to_string()).await.is(200);
         let end = shop.clock.now().plus(10 * DAY);
         shop.token("alice", "short", scope(&[Grant::Read], &[], &[]), Some(end)).await;
