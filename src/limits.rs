@@ -314,6 +314,8 @@ pub const DATABASE_WAIT: Duration = Duration::from_secs(10);
 pub const POSTGRES_CONNECTIONS: u32 = 10;
 /// How long a SQLite statement waits for another process's write, such as a command on the command line.
 pub const SQLITE_BUSY_WAIT: Duration = Duration::from_secs(5);
+/// Pages that are given back to the file system in one transaction after housekeeping, so that other writers do not wait long.
+pub const SQLITE_PAGES_AT_ONCE: u32 = 1000;
 /// Reading connections to SQLite.
 pub const SQLITE_READERS: u32 = 4;
 

@@ -8,7 +8,7 @@ use sqlx::{query, query_as, query_scalar};
 pub async fn add(c: &mut Conn, index: IndexId, project: &str, filename: &str, day: i64, count: i64) -> Result<()> {
     on!(c, c => query(sql!(
         "INSERT INTO downloads (file_id, day, count)
-         SELECT f.id, $4, $5 FROM files f JOIN projects p ON p.id = f.project_id
+         SELECT f.id, CAST($4 AS BIGINT), CAST($5 AS BIGINT) FROM files f JOIN projects p ON p.id = f.project_id
          WHERE p.index_id = $1 AND p.name = $2 AND f.filename = $3 AND f.removed_serial IS NULL
          ON CONFLICT (file_id, day) DO UPDATE SET count = downloads.count + excluded.count"
     )).bind(index).bind(project).bind(filename).bind(day).bind(count).execute(c).await.map(drop))

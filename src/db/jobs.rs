@@ -29,7 +29,7 @@ pub async fn renew(c: &mut Conn, id: JobId, held: Timestamp, until: Timestamp) -
 /// Lets go of a job that is held until `held`: it is to be done again at `next`. `error` is why it failed, if it did.
 pub async fn finish(c: &mut Conn, id: JobId, held: Timestamp, next: Timestamp, error: Option<&str>) -> Result<()> {
     on!(c, c => query(sql!(
-        "UPDATE jobs SET run = $3, error = $4, attempts = CASE WHEN $4 IS NULL THEN 0 ELSE attempts END WHERE id = $1 AND run = $2"
+        "UPDATE jobs SET run = $3, error = $4, attempts = CASE WHEN CAST($4 AS TEXT) IS NULL THEN 0 ELSE attempts END WHERE id = $1 AND run = $2"
     )).bind(id).bind(held).bind(next).bind(error).execute(c).await.map(drop))
 }
 

@@ -16,8 +16,8 @@ pub struct KeptFile {
     pub last: i64,
 }
 
-/// The kept files whose last use is longest ago, and before the day `before`.
-pub async fn oldest(c: &mut Conn, before: i64, count: i64) -> Result<Vec<KeptFile>> {
+/// Kept files in the order of their last use, the oldest first; after (`last`, `id`).
+pub async fn oldest(c: &mut Conn, after: (i64, FileId), count: i64) -> Result<Vec<KeptFile>> {
     on!(c, c => query_as(sql!(
         "SELECT * FROM (
             SELECT f.id, f.size,
@@ -25,8 +25,8 @@ pub async fn oldest(c: &mut Conn, before: i64, count: i64) -> Result<Vec<KeptFil
             FROM files f JOIN projects p ON p.id = f.project_id JOIN indexes i ON i.id = p.index_id
                  JOIN blobs b ON b.sha256 = f.sha256
             WHERE i.kind = 'mirror' AND f.removed_serial IS NULL
-         ) AS uses WHERE last < $1 ORDER BY last, id LIMIT $2"
-    )).bind(before).bind(count).fetch_all(c).await)
+         ) AS uses WHERE last > $1 OR (last = $1 AND id > $2) ORDER BY last, id LIMIT $3"
+    )).bind(after.0).bind(after.1).bind(count).fetch_all(c).await)
 }
 
 /// Bytes of all kept files together; the same bytes are counted once.

@@ -36,7 +36,7 @@ use sqlx::migrate::Migrator;
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::sqlite::{SqliteAutoVacuum, SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{Database, Postgres, Sqlite, Transaction};
+use sqlx::{AssertSqlSafe, Database, Postgres, Sqlite, Transaction};
 use std::ops::{Deref, DerefMut};
 use std::str::FromStr;
 
@@ -215,7 +215,9 @@ impl Db {
         loop {
             let mut c = write.acquire().await?;
             let free: i64 = sqlx::query_scalar("PRAGMA freelist_count").fetch_one(&mut *c).await?;
-            sqlx::query("PRAGMA incremental_vacuum(1000)").fetch_all(&mut *c).await?;
+            sqlx::query(AssertSqlSafe(format!("PRAGMA incremental_vacuum({})", limits::SQLITE_PAGES_AT_ONCE)))
+                .fetch_all(&mut *c)
+                .await?;
             let left: i64 = sqlx::query_scalar("PRAGMA freelist_count").fetch_one(&mut *c).await?;
             if left == 0 || left >= free {
                 // A reader that holds an old page makes this do less, which the next one makes good.

@@ -3,66 +3,61 @@
 
 use super::gc::{Amount, Mode, Rules};
 use crate::db::kept::KeptFile;
-use crate::db::{self, IndexId};
+use crate::db::{self, FileId, IndexId};
 use crate::error::Result;
 use crate::fault::{self, Step};
 use crate::index::Core;
 use crate::index::downloads::day;
 use crate::limits;
 
-/// Forgets kept files.
+/// Forgets kept files. Both rules take those whose last use is longest ago, so one walk in that order does for both.
 pub(super) async fn files(core: &Core, rules: &Rules, mode: Mode) -> Result<Amount> {
     let mut forgotten = Amount::default();
-    if let Some(unused) = rules.mirror_unused {
-        let before = day(core.clock.now().minus(unused));
-        while forget(core, before, u64::MAX, mode, &mut forgotten).await? && mode == Mode::Do {}
-    }
-    if let Some(limit) = rules.mirror_cache {
-        while let Some(excess) = excess(core, limit, mode, &forgotten).await? {
-            if !forget(core, i64::MAX, excess, mode, &mut forgotten).await? || mode == Mode::DryRun {
-                break;
-            }
-        }
+    let before = rules.mirror_unused.map_or(i64::MIN, |unused| day(core.clock.now().minus(unused)));
+    let mut excess = excess(core, rules).await?;
+    let mut after = (i64::MIN, FileId(0));
+    while rules.mirror_unused.is_some() || excess > 0 {
+        let oldest = db::kept::oldest(&mut core.db.read().await?, after, limits::GC_BATCH).await?;
+        let going = going(&oldest, before, excess);
+        let Some(last) = going.last() else { break };
+        after = (last.last, last.id);
+        let bytes_before = forgotten.bytes;
+        going.iter().for_each(|file| forgotten.add(file.size));
+        excess = match mode {
+            Mode::Do => forget(core, rules, going).await?,
+            Mode::DryRun => excess.saturating_sub(forgotten.bytes - bytes_before),
+        };
     }
     Ok(forgotten)
 }
 
 /// Bytes above the limit.
-async fn excess(core: &Core, limit: u64, mode: Mode, forgotten: &Amount) -> Result<Option<u64>> {
-    let kept = u64::try_from(db::kept::bytes(&mut core.db.read().await?).await?).unwrap_or_default();
-    let foreseen = if mode == Mode::DryRun { forgotten.bytes } else { 0 };
-    Ok(kept.saturating_sub(foreseen).checked_sub(limit).filter(|bytes| *bytes > 0))
+async fn excess(core: &Core, rules: &Rules) -> Result<u64> {
+    let Some(limit) = rules.mirror_cache else { return Ok(0) };
+    let kept = db::kept::bytes(&mut core.db.read().await?).await?;
+    Ok(u64::try_from(kept).unwrap_or_default().saturating_sub(limit))
 }
 
-/// Forgets some of the files whose last use is longest ago and before the day `before`, until they make up `bytes`; `false` if
-/// there are none.
-async fn forget(core: &Core, before: i64, bytes: u64, mode: Mode, forgotten: &mut Amount) -> Result<bool> {
-    let count = if mode == Mode::DryRun { i64::MAX } else { limits::GC_BATCH };
-    let oldest = db::kept::oldest(&mut core.db.read().await?, before, count).await?;
-    if oldest.is_empty() {
-        return Ok(false);
+/// Forgets these; what is above the limit now. Two mirrors may have kept the same bytes, so that is counted anew.
+async fn forget(core: &Core, rules: &Rules, files: &[KeptFile]) -> Result<u64> {
+    let mut c = core.db.begin().await?;
+    for file in files {
+        db::kept::forget(&mut c, file.id).await?;
     }
-    let going = up_to(&oldest, bytes);
-    if mode == Mode::Do {
-        let mut c = core.db.begin().await?;
-        for file in going {
-            db::kept::forget(&mut c, file.id).await?;
-        }
-        fault::at(Step::GcPruned);
-        c.commit().await?;
-    }
-    going.iter().for_each(|file| forgotten.add(file.size));
-    Ok(true)
+    fault::at(Step::GcPruned);
+    c.commit().await?;
+    excess(core, rules).await
 }
 
-/// As many from the beginning as make up `bytes`.
-fn up_to(files: &[KeptFile], bytes: u64) -> &[KeptFile] {
-    let mut sum = 0_u64;
-    let enough = files.iter().position(|file| {
-        sum = sum.saturating_add(u64::try_from(file.size).unwrap_or_default());
-        sum >= bytes
-    });
-    &files[..enough.map_or(files.len(), |last| last + 1)]
+/// As many from the beginning as were last used before the day `before`, or make up `excess` bytes.
+fn going(files: &[KeptFile], before: i64, excess: u64) -> &[KeptFile] {
+    let mut bytes = 0_u64;
+    let mut goes = |file: &KeptFile| {
+        let goes = file.last < before || bytes < excess;
+        bytes = bytes.saturating_add(u64::try_from(file.size).unwrap_or_default());
+        goes
+    };
+    &files[..files.iter().take_while(|file| goes(file)).count()]
 }
 
 /// Forgets pages that nobody asked for, with what was learnt of their files.
@@ -93,14 +88,18 @@ pub(super) async fn pages(core: &Core, rules: &Rules, mode: Mode) -> Result<Amou
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::db::FileId;
 
     #[test]
     fn no_more_goes_than_must() {
-        let files: Vec<KeptFile> = [5, 3, 7].iter().map(|size| KeptFile { id: FileId(*size), size: *size, last: 0 }).collect();
-        for (bytes, count) in [(1, 1), (5, 1), (6, 2), (8, 2), (9, 3), (15, 3), (16, 3), (u64::MAX, 3)] {
-            assert_eq!(up_to(&files, bytes).len(), count, "{bytes}");
+        let file = |(last, size)| KeptFile { id: FileId(last), size, last };
+        let files: Vec<KeptFile> = [(1, 5), (2, 3), (4, 7)].into_iter().map(file).collect();
+        for (excess, count) in [(0, 0), (1, 1), (5, 1), (6, 2), (8, 2), (9, 3), (15, 3), (16, 3), (u64::MAX, 3)] {
+            assert_eq!(going(&files, i64::MIN, excess).len(), count, "{excess}");
         }
-        assert!(up_to(&[], 1).is_empty());
+        for (before, count) in [(1, 0), (2, 1), (3, 2), (4, 2), (5, 3)] {
+            assert_eq!(going(&files, before, 0).len(), count, "{before}");
+        }
+        assert_eq!(going(&files, 2, 8).len(), 2, "either rule");
+        assert!(going(&[], 9, 9).is_empty());
     }
 }
