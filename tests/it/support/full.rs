@@ -5,11 +5,13 @@ use super::shop::scope;
 use super::{Dist, Engine, FakeUpstream, Form, Item, Shop};
 use cheeseshop::db::dump::{self, Value};
 use cheeseshop::index::access::{Caller, Grant};
-use cheeseshop::index::{admin, release, setup};
+use cheeseshop::index::{admin, downloads, release, setup};
+use cheeseshop::jobs::gc;
 use cheeseshop::names::IndexPath;
 use cheeseshop::pypi::ProjectName;
 use serde_json::{Value as Json, json};
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 /// What a test may ask the filled shop for.
 pub struct Filled {
@@ -68,6 +70,11 @@ pub async fn fill(engine: Engine) -> Filled {
     let made = shop.post("/alice/+token-create").accept("application/json").body(body).by("alice").await.is(200).json();
     let devpi_token = made["result"]["token"].as_str().unwrap().to_owned();
     setup::server_uuid(shop.core()).await.unwrap();
+    shop.get(&wheel.path("alice/dev")).await.is(200);
+    downloads::flush(shop.core()).await.unwrap();
+    // The time of what was removed is over: the rows travel, the blobs do not.
+    let rules = gc::Rules { removed: Some(Duration::ZERO), ..gc::Rules::default() };
+    assert_eq!(gc::run(shop.core(), &rules, gc::Mode::Do).await.unwrap().removed_files.count, 2);
     shop.settled().await;
     Filled { shop, token, devpi_token, wheel, yanked, removed, shut, mirrored, docs }
 }
