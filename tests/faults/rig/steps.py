@@ -1,0 +1,39 @@
+"""The steps at which a debug build can be ended or stopped, read out of src/fault.rs, and what clients do to get a node there."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+SOURCE = Path(__file__).resolve().parents[3] / "src/fault.rs"
+LEADS_TO = {
+    "upload": ("upload", "replace", "retry"),
+    "page": ("upload", "page"),
+    "fetch": ("mirror",),
+    "push": ("upload", "push"),
+    "remove": ("upload", "remove"),
+}
+"""By the first word of a step: the client's actions that come by there. `gc` is a command of its own."""
+
+
+def steps() -> list[str]:
+    """The names as CHEESESHOP_FAULT takes them."""
+    enum = SOURCE.read_text().partition("pub enum Step {")[2].partition("\n}")[0]
+    names = re.findall(r"^    (\w+),$", enum, re.MULTILINE)
+    assert names, f"{SOURCE} has no steps"
+    return [re.sub(r"(?<!^)([A-Z])", r"-\1", name).lower() for name in names]
+
+
+def client_steps() -> list[str]:
+    """Those that requests come by."""
+    return [step for step in steps() if not step.startswith("gc-")]
+
+
+def gc_steps() -> list[str]:
+    """Those that `cheeseshop gc` comes by."""
+    return [step for step in steps() if step.startswith("gc-")]
+
+
+def actions(step: str) -> tuple[str, ...]:
+    """What clients do to get there."""
+    return LEADS_TO[step.partition("-")[0]]
