@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -13,6 +12,7 @@ import pytest
 
 from conftest import Estate
 from rig.checks import check_promises
+from rig.client import Client
 from rig.fleet import Fleet
 from rig.schedules import schedules
 from support.node import Node
@@ -33,31 +33,29 @@ pytestmark = pytest.mark.skipif(
 def test_upgrade(seed: int, tmp_path: Path, tell: Callable[[dict], None]) -> None:
     """The old one goes on serving after the new one has changed the tables, each sees what the other does, and nothing is lost."""
     place = replace(new_place("postgres"), blobs=str(tmp_path / "blobs"))
-    old = _node(tmp_path / "old", place, OLD_BINARY)
-    fleet = Fleet([old])
+    estate = Estate(Fleet([_node(tmp_path / "old", place, OLD_BINARY)]))
     try:
-        estate = Estate(fleet)
-        ledger, clients = estate.clients("upgrade", seed, 1)
-        client = clients[0]
-        for _ in range(STEPS):
-            client.step()
-        fleet.nodes.append(_node(tmp_path / "new", place))
-        fleet.trouble()
-        for _ in range(STEPS):
-            client.step()
+        ledger, (client,) = estate.clients("upgrade", seed, 1)
+        _work(client)
+        estate.fleet.nodes.append(_node(tmp_path / "new", place))
+        estate.fleet.trouble()
+        _work(client)
         time.sleep(POLL_SECONDS)
-        check_promises(fleet, ledger, clients)
-        old.stop()
-        fleet.nodes = [fleet.nodes[1], _node(tmp_path / "second", place)]
-        for _ in range(STEPS):
-            client.step()
-        estate.check(ledger, clients)
-        tell(ledger.counts)
-        estate.close(cleanly=True)
-    finally:
-        for node in fleet.nodes:
-            node.kill()
-    shutil.rmtree(tmp_path / "blobs", ignore_errors=True)
+        check_promises(estate.fleet, ledger, [client])
+        estate.fleet.nodes.pop(0).stop()
+        estate.fleet.nodes.append(_node(tmp_path / "second", place))
+        _work(client)
+        estate.check(ledger, [client])
+    except BaseException:
+        estate.close(cleanly=False)
+        raise
+    estate.close(cleanly=True)
+    tell(ledger.counts)
+
+
+def _work(client: Client) -> None:
+    for _ in range(STEPS):
+        client.step()
 
 
 def _node(folder: Path, place: Place, binary: Path | None = None) -> Node:
