@@ -57,6 +57,12 @@ class Client:
         if fact:
             self._send(fact.artifact)
 
+    def restore(self) -> None:
+        """The same bytes again that were removed or replaced: they may be about to be deleted for good."""
+        fact = self._one(self.house.dev, lambda fact: fact.settled and fact.gone)
+        if fact:
+            self._send(fact.artifact)
+
     def remove(self) -> None:
         """Deletes a release, which has one file."""
         fact = self._one(self.house.dev, lambda fact: fact.settled and fact.there)
@@ -172,7 +178,7 @@ class Client:
         return self.fleet.any(self.dice).url
 
 
-WEIGHTS = {"upload": 5, "replace": 1, "retry": 3, "remove": 2, "push": 2, "page": 6, "download": 4, "mirror": 3, "private": 1}
+WEIGHTS = {"upload": 5, "replace": 1, "retry": 3, "restore": 1, "remove": 2, "push": 2, "page": 6, "download": 4, "mirror": 3, "private": 1}
 """What a client does, and how often."""
 
 
