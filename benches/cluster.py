@@ -111,7 +111,8 @@ def cpu_table(folder: Path, place: Place, requests: int) -> None:
 
 def publish_table(folder: Path, place: Place) -> None:
     """Uploads through nginx, each followed by the page, the metadata and the file, which other nodes deliver."""
-    print(f"\nPublish, then install, {PUBLISHED} times through nginx\n| nodes | upload, median | 95 % | installed at once |\n|---|---|---|---|")
+    print(f"\nPublish, then install, {PUBLISHED} times through nginx")
+    print("| nodes | upload, median | 95 % | installed at once |\n|---|---|---|---|")
     for count in (1, 2):
         cluster = Cluster(folder / f"cluster{count}", "--upstream", "none", place=place, nodes=count)
         try:

@@ -19,6 +19,8 @@ from rig.schedules import dice
 from support import server as servers
 
 DEBUG_BINARY = Path(os.environ.get("CHEESESHOP_TEST_DEBUG_BINARY", ""))
+KEPT_MAX = 2
+"""How many estates rest beside the one at work: each of their nodes holds connections to the database."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -59,14 +61,18 @@ class Estate:
 
 
 class Estates:
-    """The estates of one test process, by kind. One on which a schedule failed is not used again."""
+    """The estates of one test process, by kind, a few at a time. One on which a schedule failed is not used again."""
 
     def __init__(self) -> None:
         self._kept: dict[str, Estate] = {}
 
     @contextmanager
     def of(self, kind: str, make: Callable[[], Fleet]) -> Iterator[Estate]:
-        estate = self._kept.pop(kind, None) or Estate(make())
+        estate = self._kept.pop(kind, None)
+        if estate is None:
+            while len(self._kept) >= KEPT_MAX:
+                self._kept.pop(next(iter(self._kept))).close(cleanly=True)
+            estate = Estate(make())
         try:
             yield estate
         except BaseException:
@@ -106,7 +112,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo) -> Itera
     report = yield
     seed = getattr(item, "callspec", None) and item.callspec.params.get("seed")
     if report.failed and seed is not None:
-        again = f"CHEESESHOP_TEST_SEED={seed} CHEESESHOP_TEST_SCHEDULES=1 tests/run --only faults -k {item.originalname}"
+        again = f"CHEESESHOP_TEST_SEED={seed} tests/run --only faults -k {item.originalname}"
         report.sections.append(("how to repeat it", again))
     return report
 
@@ -117,12 +123,12 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     happened: dict[str, Counter[str]] = defaultdict(Counter)
     for outcome in ("passed", "failed", "error", "skipped"):
         for report in terminalreporter.stats.get(outcome, []):
-            if report.when == "call" or outcome in ("error", "skipped"):
-                loop = report.nodeid.partition("[")[0].rpartition("/")[2]
+            if "[seed" in report.nodeid and (report.when == "call" or outcome in ("error", "skipped")):
+                loop = report.nodeid.partition("[")[0].rpartition("::test_")[2]
                 runs[loop][outcome] += 1
                 happened[loop].update({what: number for what, number in report.user_properties if isinstance(number, int)})
-    for loop in sorted(runs):
-        count = runs[loop]
+    for loop, count in sorted(runs.items()):
         bad = ", ".join(f"{count[outcome]} {outcome}" for outcome in ("failed", "error", "skipped") if count[outcome])
         seen = ", ".join(f"{number} {what}" for what, number in sorted(happened[loop].items()))
-        terminalreporter.write_line(f"faults: {loop}: {count['passed']} schedules passed, {bad or 'none failed'}" + (f" ({seen})" if seen else ""))
+        line = f"faults: {loop}: {count['passed']} schedules passed, {bad or 'none failed'}"
+        terminalreporter.write_line(f"{line} ({seen})" if seen else line)

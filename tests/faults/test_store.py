@@ -40,7 +40,7 @@ def test_store(seed: int, estates: Estates, tmp_path_factory: pytest.TempPathFac
 
 
 def _fleet(folder: Path) -> StoreFleet:
-    return StoreFleet(folder, 1, "--upstream", "none")
+    return StoreFleet(folder, 2, "--upstream", "none")
 
 
 def _plan(chance: random.Random) -> dict[int, str]:

@@ -59,32 +59,25 @@ class Ways:
     """The proxies of one node."""
 
     database: TcpProxy
-    store: TcpProxy | None
+    store: TcpProxy
 
     @property
     def all(self) -> list[TcpProxy]:
-        return [way for way in (self.database, self.store) if way]
+        return [self.database, self.store]
 
     def through(self, place: Place) -> Place:
         """The same place, reached through these proxies."""
-        env = {**place.env, "AWS_ENDPOINT_URL": self.store.url(place.env["AWS_ENDPOINT_URL"])} if self.store else place.env
+        env = {**place.env, "AWS_ENDPOINT_URL": self.store.url(place.env["AWS_ENDPOINT_URL"])}
         return replace(place, database=self.database.url(place.database), env=env)
-
-
-def TEMP(folder):
-    import os
-    from support.places import new_postgres_database
-    if "CHEESESHOP_TEST_S3_BUCKET" in os.environ:
-        return new_place("s3")
-    return Place(new_postgres_database(), str(folder / "blobs"))
 
 
 class ProxiedFleet(Fleet):
     """Nodes on PostgreSQL and S3 whose connections can be disturbed, each node's apart from the others'."""
 
     def __init__(self, folder: Path, count: int, *options: str, binary: Path = BINARY) -> None:
-        self.place = TEMP(folder)
-        self.ways = [Ways(TcpProxy(self.place.database), TcpProxy(self.place.env["AWS_ENDPOINT_URL"]) if self.place.env else None) for _ in range(count)]
+        self.place = new_place("s3")
+        endpoint = self.place.env["AWS_ENDPOINT_URL"]
+        self.ways = [Ways(TcpProxy(self.place.database), TcpProxy(endpoint)) for _ in range(count)]
         nodes = [
             Node(folder / f"node{number}", *options, place=ways.through(self.place), binary=binary, started=False)
             for number, ways in enumerate(self.ways)

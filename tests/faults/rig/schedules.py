@@ -7,15 +7,16 @@ import random
 
 import pytest
 
-FIRST = int(os.environ.get("CHEESESHOP_TEST_SEED") or 0)
+GIVEN = os.environ.get("CHEESESHOP_TEST_SEED")
 """The first seed. Given alone it means: only this one, again."""
 COUNT = int(os.environ.get("CHEESESHOP_TEST_SCHEDULES") or 0)
 
 
 def schedules(usual: int) -> pytest.MarkDecorator:
     """Runs a test once a seed: `usual` times, or as many times as CHEESESHOP_TEST_SCHEDULES says."""
-    count = COUNT or (1 if FIRST else usual)
-    return pytest.mark.parametrize("seed", range(FIRST, FIRST + count), ids="seed{}".format)
+    first = int(GIVEN or 0)
+    count = COUNT or (1 if GIVEN else usual)
+    return pytest.mark.parametrize("seed", range(first, first + count), ids="seed{}".format)
 
 
 def dice(loop: str, seed: int, player: int = 0) -> random.Random:

@@ -50,8 +50,8 @@ class TcpProxy:
     def disturb(self, kind: str, bytes_per_second: int = 4096) -> None:
         """Begins to misbehave.
 
-        `cut`: all connections are reset, new ones are welcome. `refuse`: reset, and nobody listens any more. `stall`: bytes are taken and not
-        passed on. `mute`: what goes to the server arrives, its answers do not. `slow`: at most so many bytes a second each way.
+        `cut`: all connections are reset, new ones are welcome. `refuse`: reset, and nobody listens any more. `stall`: bytes are taken and
+        not passed on. `mute`: what goes to the server arrives, its answers do not. `slow`: at most so many bytes a second each way.
         """
         self._call(self._disturb(kind, bytes_per_second))
 
