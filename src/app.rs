@@ -11,7 +11,7 @@ use crate::db::Db;
 use crate::http::serve::{Limits, serve};
 use crate::http::shutdown::Shutdown;
 use crate::http::{self, Site};
-use crate::index::{Core, Rules, follow, setup};
+use crate::index::{Core, Rules, follow, nodes, setup};
 use crate::limits;
 use crate::upstream::{Patience, Upstream};
 use anyhow::{Context, Result};
@@ -46,9 +46,15 @@ pub async fn run(options: ServeOptions, say: Say<'_>) -> Result<()> {
         trusted_proxies: options.trusted_proxy.clone(),
         uuid: HeaderValue::try_from(setup::server_uuid(&core).await?)?,
     });
+    // What was changed while this was no node is found now; whoever changes something from now on waits for us.
+    nodes::join(&core, &listener.local_addr()?.to_string()).await.map_err(start::plain)?;
+    follow::catch_up(&core).await.map_err(start::plain)?;
     let background = Background::start(&core);
     serve(listener, Limits::default(), shutdown.clone(), move |request, peer| http::answer(site.clone(), request, peer)).await;
     background.stop().await;
+    if let Err(error) = nodes::leave(&core).await {
+        tracing::warn!(%error, "the other nodes could not be told that this one stops");
+    }
     finish(&core, &shutdown).await;
     Ok(())
 }

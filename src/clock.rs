@@ -1,8 +1,8 @@
 //! The one place that reads the time. Everything else is handed a [`Clock`] or a [`Timestamp`].
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::sync::{Arc, LazyLock};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 pub use crate::pypi::Timestamp;
 
@@ -30,6 +30,15 @@ impl Clock {
                 Timestamp::EPOCH.plus(since)
             }
             Self::Manual(at) => Timestamp(at.load(Ordering::SeqCst)),
+        }
+    }
+
+    /// How long ago some fixed moment was, by a clock that nobody sets: for ages, also of a process that was stopped meanwhile.
+    pub fn uptime(&self) -> Duration {
+        static START: LazyLock<Instant> = LazyLock::new(Instant::now);
+        match self {
+            Self::System => START.elapsed(),
+            Self::Manual(at) => Duration::from_micros(at.load(Ordering::SeqCst).unsigned_abs()),
         }
     }
 

@@ -71,21 +71,37 @@ impl Error {
     pub fn no_project(name: impl std::fmt::Display) -> Self {
         Self::NotFound(format!("The project {name} does not exist."))
     }
+
+    /// The 503 for a database that cannot be reached at this moment.
+    pub fn no_database() -> Self {
+        Self::Unavailable { message: "the database does not answer; try again".into(), retry_after: Duration::from_secs(2) }
+    }
 }
 
 impl From<sqlx::Error> for Error {
     fn from(error: sqlx::Error) -> Self {
-        match error {
-            // The pool is exhausted or the database cannot be reached: passing trouble, worth a retry.
-            sqlx::Error::PoolTimedOut | sqlx::Error::Io(_) => {
+        match is_passing(&error) {
+            true => {
                 tracing::warn!(%error, "the database does not answer");
-                Self::Unavailable {
-                    message: "the database does not answer; try again".into(),
-                    retry_after: Duration::from_secs(2),
-                }
+                Self::no_database()
             }
-            other => Self::Internal(other.into()),
+            false => Self::Internal(error.into()),
         }
+    }
+}
+
+/// Whether trouble with the database passes by itself: it cannot be reached, stops, starts, or has handed its work to another one.
+fn is_passing(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::Io(_) => true,
+        // PostgreSQL's classes 08 (connection) and 57P (operator intervention), too many connections, and a server that has
+        // become a replica; two transactions that met: the next try goes through. SQLite's `database is locked`.
+        sqlx::Error::Database(told) => told.code().is_some_and(|code| {
+            code.starts_with("08")
+                || code.starts_with("57P")
+                || ["53300", "25006", "40001", "40P01", "5"].contains(&code.as_ref())
+        }),
+        _ => false,
     }
 }
 

@@ -42,6 +42,12 @@ pub enum Step {
     GcDeleted,
     /// Old rows are deleted, not committed.
     GcPruned,
+    /// The rows of an export are written, not committed.
+    ImportWritten,
+    /// A backup has the blobs of the new copy of the database; the old copy still has the name.
+    BackupCopied,
+    /// A backup has the new copy of the database; blobs that only the old one named are still there.
+    BackupPlaced,
 }
 
 /// Ends or stops the process here, if a test asked for it.

@@ -103,15 +103,50 @@ pub const VERSION_BYTES_MAX: usize = 200;
 
 // Moving house
 
+/// Blobs that are copied at once into or out of an export or a backup.
+pub const BLOBS_CARRIED_AT_ONCE: usize = 4;
 /// Items of a dump that are read ahead. Each may be all versions of one project, so not many.
 pub const DUMP_ITEMS_AHEAD: usize = 4;
 /// Bytes of a dump's index that are read at once.
 pub const DUMP_READ_BYTES: usize = 256 * 1024;
+/// Bytes of rows, as an export has them, that are written to the database in one statement: rows of mirrors can have many.
+pub const HOUSE_BATCH_BYTES: usize = MIB;
+/// Bytes of one row in an export. The largest is a mirror's list of all projects, packed.
+pub const HOUSE_ROW_BYTES_MAX: u64 = 256 << 20;
 /// Files of a dump that are read, hashed and looked into at once: disks wait for one another, and so do processors.
 pub const IMPORT_FILES_AT_ONCE: usize = 4;
 /// Files or releases that an import writes in one transaction. Other writers wait meanwhile, and an interrupted run repeats no
 /// more than these.
 pub const IMPORT_ROWS_AT_ONCE: usize = 100;
+/// Bytes of an export's manifest: it names some dozen tables.
+pub const MANIFEST_BYTES_MAX: u64 = 1 << 20;
+
+// Several nodes
+
+/// How long a change's answer waits until the other live nodes have seen the change.
+pub const ACKNOWLEDGE_WAIT: Duration = Duration::from_secs(2);
+/// How often it is looked up meanwhile how far they are, should nobody have announced it.
+pub const ACKNOWLEDGE_POLL: Duration = Duration::from_millis(100);
+/// How old the last look at the journal may be before what is in memory counts as out of date.
+pub const CUT_OFF_AFTER: Duration = Duration::from_secs(5);
+/// How long a request waits for a node that is cut off to look at the journal again.
+pub const CUT_OFF_LOOK_WAIT: Duration = Duration::from_secs(1);
+/// How long after such a look has failed requests are answered without another one.
+pub const CUT_OFF_PAUSE: Duration = Duration::from_secs(1);
+/// When a client that was refused because of it is told to come back.
+pub const CUT_OFF_RETRY: Duration = Duration::from_secs(2);
+/// How long the connection that listens for announcements may take to stand, and to answer when it is asked whether it lives.
+pub const LISTENER_CONNECT_WAIT: Duration = Duration::from_secs(5);
+/// How long after it was lost it is opened again. The poll goes on meanwhile.
+pub const LISTENER_PAUSE: Duration = Duration::from_millis(500);
+/// How long it may be silent before it is asked whether it lives: a firewall that has forgotten a connection says nothing.
+pub const LISTENER_SILENCE_MAX: Duration = Duration::from_secs(20);
+/// How far the clocks of two nodes may be apart. A row that was older when it was first seen is a dead node's until it moves.
+pub const NODE_CLOCKS_APART: Duration = Duration::from_secs(30);
+/// How long the row of a node that does not write is kept.
+pub const NODE_KEPT: Duration = Duration::from_secs(3600);
+/// How long a node counts as live after it last wrote: three polls.
+pub const NODE_LIVE: Duration = Duration::from_secs(6);
 
 // Pages and caches
 
@@ -122,8 +157,10 @@ pub const JOURNAL_BATCH: i64 = 1000;
 /// How long a project's JSON waits for the metadata of a mirrored release before it goes without. grayskull gives up after five
 /// seconds.
 pub const JSON_METADATA_WAIT: Duration = Duration::from_secs(4);
-/// How often the journal is looked at for changes that others made: the command line and, later, other nodes.
+/// How often the journal is looked at for changes that others made, should nobody have announced them.
 pub const JOURNAL_POLL: Duration = Duration::from_secs(2);
+/// How long one look at the journal may take. Less than `CUT_OFF_AFTER`: a look that hangs must not keep the next one back.
+pub const JOURNAL_LOOK_WAIT: Duration = Duration::from_secs(4);
 /// Bytes that a file of a listing is counted as in memory: its name, hashes and the rest.
 pub const LISTED_FILE_BYTES: usize = 600;
 /// Bytes that a listing or page is counted as beside its files or its text.
@@ -230,6 +267,8 @@ pub const SQLITE_READERS: u32 = 4;
 
 /// Seconds after which a mirror asks upstream for a page again, unless the index says otherwise (devpi's default).
 pub const MIRROR_CACHE_EXPIRY: Duration = Duration::from_secs(1800);
+/// How often a page is asked for in one go, should other nodes change its record each time meanwhile.
+pub const MIRROR_REFRESH_TRIES: usize = 5;
 /// How long an upstream that failed is left alone: its clients are answered from what is kept, or told at once.
 pub const MIRROR_REST_AFTER_FAILURE: Duration = Duration::from_secs(10);
 /// Projects of which it is remembered in memory that upstream does not have them, or did not answer.

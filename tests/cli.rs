@@ -285,3 +285,62 @@ fn a_devpi_export_moves_in_and_out_again() {
     let (told, why) = (text(&output.stdout), text(&output.stderr));
     assert!(output.status.code() == Some(1) && told.contains("app-1.0.zip: it is missing") && why.contains("(1)"), "{told}{why}");
 }
+
+/// A pip that says what its default is, in a folder of its own to be put on the PATH.
+fn pip_in(folder: &Path, address: &str) -> std::path::PathBuf {
+    let programs = folder.join("programs");
+    std::fs::create_dir_all(&programs).unwrap();
+    let script = format!("#!/bin/sh\ncase $1 in install) echo '-i, --index-url <url> Base URL (default {address}).';; esac\n");
+    std::fs::write(programs.join("pip"), script).unwrap();
+    let executable = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    std::fs::set_permissions(programs.join("pip"), executable).unwrap();
+    programs
+}
+
+/// What the Docker image's build does: it asks its own pip, and keeps the answer for a server that has no pip.
+#[test]
+fn an_image_mirrors_what_the_pip_of_its_build_installs_from() {
+    let folder = tempfile::tempdir().unwrap();
+    let (_, text_of) = fails(folder.path(), &["upstream"]);
+    assert!(text_of.contains("no index was found"), "{text_of}");
+    let programs = pip_in(folder.path(), "https://index.example/simple");
+    let asked = cheeseshop(folder.path(), &["upstream"]).env("PATH", &programs).output().unwrap();
+    assert_eq!(text(&asked.stdout), "https://index.example/simple/\n");
+    let named = "https://me:sesame@named.example/simple";
+    let asked = cheeseshop(folder.path(), &["upstream"]).env("PATH", &programs).env("PIP_INDEX_URL", named).output().unwrap();
+    assert_eq!(text(&asked.stdout), "https://named.example/simple/\n", "credentials are not for keeping");
+    let config = folder.path().join("pip.conf");
+    std::fs::write(&config, "[global]\nindex-url = https://index.example/simple/\n").unwrap();
+    let server = Server::start(cheeseshop(folder.path(), SERVE).env("PIP_CONFIG_FILE", &config));
+    assert_eq!(server.line("  upstream"), Some("https://index.example/simple/ (from PIP_CONFIG_FILE)"));
+    server.stop();
+}
+
+/// A backup beside a running server, restored; an export, moved into another data folder.
+#[test]
+fn a_server_starts_on_a_copy_of_its_backup_and_on_its_export() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let server = Server::start(&mut cheeseshop(folder.path(), SERVE));
+    ok(folder.path(), &["index", "add", "root/more", "bases=root/main"]);
+    let said = ok(folder.path(), &["backup", &place("backup")]);
+    assert!(said.starts_with("backed up: "), "{said}");
+    let said = ok(folder.path(), &["export", "--format", "cheeseshop", &place("export")]);
+    assert!(said.starts_with("exported: 1 users, 3 indexes"), "{said}");
+    server.stop();
+    ok(folder.path(), &["import", "cheeseshop", &place("export"), "--data-dir", &place("moved")]);
+    let (status, text) = fails(folder.path(), &["import", "cheeseshop", &place("export"), "--data-dir", &place("moved")]);
+    assert!(status == 1 && text.contains("is not empty"), "{text}");
+    for data in ["moved", "backup"] {
+        let server = Server::start(&mut cheeseshop(folder.path(), &[SERVE, &["--data-dir", &place(data)]].concat()));
+        assert!(server.line("The first start").is_none(), "{data} is no first start");
+        server.stop();
+        assert!(ok(folder.path(), &["index", "list", "--data-dir", &place(data)]).contains("root/more"));
+    }
+    let (status, text) = fails(folder.path(), &["backup", &place("backup")]);
+    assert!(status == 1 && text.contains("a server has run on"), "{text}");
+    let (status, text) = fails(folder.path(), &["import", "cheeseshop", &place("nothing"), "--data-dir", &place("new")]);
+    assert!(status == 1 && text.contains("was not finished") && !folder.path().join("new").exists(), "{text}");
+    let (status, text) = fails(folder.path(), &["export", "--format", "devpi", "--no-blobs", &place("x")]);
+    assert!(status == 2 && text.contains("--no-blobs"), "{text}");
+}

@@ -15,7 +15,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("blobs", &["pypi", "limits"]),
     ("upstream", &["pypi", "limits"]),
     ("index", &["db", "blobs", "upstream", "pypi", "names", "clock", "limits", "error", "fault", "urls", "secret"]),
-    ("moving", &["index", "db", "blobs", "upstream", "pypi", "names", "clock", "limits", "error"]),
+    ("moving", &["index", "db", "blobs", "upstream", "pypi", "names", "clock", "limits", "error", "fault"]),
     ("http", &["index", "db", "blobs", "pypi", "names", "clock", "limits", "error", "urls", "upstream"]),
     ("names", &[]),
     ("clock", &["pypi"]),
@@ -185,9 +185,11 @@ fn addresses_are_examples() {
             || host.contains(['{', '$', '<', '\\', '*', '"'])
             || !host.contains('.')
     };
-    let mut paths =
-        vec![root().join("README.md"), root().join("ARCHITECTURE.md"), root().join("CONTRIBUTING.md"), root().join("Cargo.toml")];
-    for (folder, ending) in [("src", ".rs"), ("tests", ".rs"), ("tests", ".py"), ("docs", ".md"), ("benches", ".py")] {
+    let single = ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "Cargo.toml", "Dockerfile", "docker-compose.yml"];
+    let mut paths: Vec<PathBuf> = single.iter().map(|name| root().join(name)).collect();
+    for (folder, ending) in
+        [("src", ".rs"), ("tests", ".rs"), ("tests", ".py"), ("docs", ".md"), ("benches", ".py"), ("deploy", "")]
+    {
         files_below(&root().join(folder), ending, &mut paths);
     }
     for path in paths {

@@ -1,8 +1,9 @@
 //! What happens by itself while the server runs. Each task does one small thing from time to time and survives its failures.
 
 use crate::db;
+use crate::db::listen::Listener;
 use crate::error::Result;
-use crate::index::{Core, follow};
+use crate::index::{Core, follow, nodes};
 use crate::limits;
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,6 +23,7 @@ impl Background {
     pub fn start(core: &Arc<Core>) -> Self {
         let background = Self { tasks: TaskTracker::new(), stop: CancellationToken::new() };
         background.every(limits::JOURNAL_POLL, "follow the journal", core, follow_journal);
+        background.until_stopped(listen(core.clone()));
         background.every(limits::SESSION_PRUNING, "forget expired sessions", core, prune_sessions);
         background
     }
@@ -31,6 +33,12 @@ impl Background {
         self.stop.cancel();
         self.tasks.close();
         self.tasks.wait().await;
+    }
+
+    /// Does `work`, which may be dropped wherever it waits, until the end.
+    fn until_stopped(&self, work: impl Future<Output = ()> + Send + 'static) {
+        let stop = self.stop.clone();
+        self.tasks.spawn(async move { stop.run_until_cancelled(work).await });
     }
 
     /// Does `work` now and then every `period`. The first of several failures in a row is logged, and their end.
@@ -58,7 +66,37 @@ impl Background {
 }
 
 async fn follow_journal(core: Arc<Core>) -> Result<()> {
-    follow::catch_up(&core).await.map(drop)
+    follow::catch_up(&core).await?;
+    nodes::beat(&core).await
+}
+
+/// Listens to what other processes announce. Whatever becomes of the connection, the journal is looked at from where it was left; and
+/// the poll goes on.
+async fn listen(core: Arc<Core>) {
+    loop {
+        match Listener::open(&core.db).await {
+            Ok(None) => return,
+            Ok(Some(listener)) => {
+                hear(&core, listener).await;
+                tracing::info!("the connection that hears of other nodes' changes was lost; opening it again");
+            }
+            Err(error) => tracing::debug!(%error, "cannot listen to the database"),
+        }
+        tokio::time::sleep(limits::LISTENER_PAUSE).await;
+    }
+}
+
+/// Until the connection is lost.
+async fn hear(core: &Core, mut listener: Listener) {
+    // What was announced before anybody listened.
+    let mut outcome = follow::catch_up(core).await.map(drop);
+    loop {
+        if let Err(error) = outcome {
+            tracing::debug!(%error, "could not follow an announcement; the poll will");
+        }
+        let Some(heard) = listener.next().await else { return };
+        outcome = follow::hear(core, heard).await;
+    }
 }
 
 async fn prune_sessions(core: Arc<Core>) -> Result<()> {

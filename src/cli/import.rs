@@ -1,4 +1,4 @@
-//! `cheeseshop import`: moves in from a devpi export or a folder of files.
+//! `cheeseshop import`: moves in from an export of devpi or of Cheeseshop, or from a folder of files.
 
 use super::{close, open, out};
 use crate::app;
@@ -9,7 +9,7 @@ use crate::index::settings::UploadChecks;
 use crate::index::{Core, Rules};
 use crate::moving::progress::Progress;
 use crate::moving::report::Report;
-use crate::moving::{import_devpi, import_folder};
+use crate::moving::{house, import_devpi, import_folder};
 use crate::names::IndexPath;
 use anyhow::{Context, Result, bail};
 use clap::{Args, Subcommand};
@@ -31,6 +31,17 @@ pub struct Import {
 
 #[derive(Debug, Subcommand)]
 enum Source {
+    /// Take in what `cheeseshop export --format cheeseshop` wrote: everything, into an empty database.
+    ///
+    /// All of it appears at once or not at all. A run that was interrupted is run again.
+    Cheeseshop {
+        /// The export.
+        #[arg(value_name = "FOLDER")]
+        folder: PathBuf,
+        /// Link files instead of copying them, where the file system allows it. Nobody may write into the export's files then.
+        #[arg(long)]
+        hard_links: bool,
+    },
     /// Take in what devpi-export wrote (devpi-server 2 to 7): users, indexes, files, documentation and test results.
     ///
     /// Indexes appear when all is done. A run that was interrupted is run again and goes on; what is there is left alone.
@@ -68,6 +79,16 @@ impl Import {
     /// Carries it out.
     pub async fn run(self) -> Result<()> {
         let report = match self.source {
+            Source::Cheeseshop { folder, hard_links } => {
+                let adopt = if hard_links { Adopt::Link } else { Adopt::Copy };
+                let options = house::import::Options { folder, adopt };
+                // Before anything is made, as below.
+                let export = house::import::read(&options)?;
+                let core = open_or_make(&self.place).await?;
+                let done = house::import::import(&core, &options, &export, shown()).await;
+                close(&core, Ok(())).await?;
+                done?
+            }
             Source::Devpi { folder, dry_run, hard_links, secretfile, upload_checks } => {
                 let adopt = if hard_links { Adopt::Link } else { Adopt::Copy };
                 let options = import_devpi::Options { folder, adopt, checks: upload_checks, secretfile };

@@ -2,6 +2,7 @@
 //!
 //! Results go to standard output through [`out`], everything else to standard error. Statuses: 0 done, 1 failed, 2 asked wrongly.
 
+mod backup;
 mod export;
 mod healthcheck;
 mod import;
@@ -10,6 +11,7 @@ mod out;
 mod password;
 mod serve;
 mod token;
+mod upstream;
 mod user;
 
 use crate::app;
@@ -42,10 +44,14 @@ enum Command {
     Index(index::Index),
     /// Make, list and revoke tokens.
     Token(token::Token),
-    /// Move in from devpi, or from a folder of files.
+    /// Move in from another Cheeseshop, from devpi, or from a folder of files.
     Import(import::Import),
     /// Write everything into a folder, for another server.
     Export(export::Export),
+    /// Bring a backup of SQLite's database and all files up to date, while the server runs.
+    Backup(backup::Backup),
+    /// Print the index that `--upstream auto` would mirror.
+    Upstream,
     /// Ask the server on this machine whether it is well: status 0 if so.
     Healthcheck(healthcheck::Healthcheck),
 }
@@ -108,6 +114,8 @@ fn run_command(command: Command) -> Result<()> {
             Command::Token(command) => command.run().await,
             Command::Import(command) => command.run().await,
             Command::Export(command) => command.run().await,
+            Command::Backup(command) => command.run().await,
+            Command::Upstream => upstream::run().await,
             Command::Healthcheck(_) => Ok(()),
         }
     });

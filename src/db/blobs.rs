@@ -55,3 +55,17 @@ pub async fn of_project(c: &mut Conn, index: IndexId, name: &ProjectName) -> Res
          WHERE p.index_id = $1 AND p.name = $2 AND f.removed_serial IS NULL"
     )).bind(index).bind(name).fetch_all(c).await)
 }
+
+/// Key and size of all blobs whose digest begins with the byte `first`, in order: a 256th of all.
+pub async fn beginning_with(c: &mut Conn, first: u8) -> Result<Vec<(Sha256, u64)>> {
+    let (mut from, mut to) = ([0; 32], [u8::MAX; 32]);
+    (from[0], to[0]) = (first, first);
+    let rows: Vec<(Vec<u8>, i64)> = on!(c, c => query_as(sql!(
+        "SELECT sha256, size FROM blobs WHERE sha256 >= $1 AND sha256 <= $2 ORDER BY sha256"
+    )).bind(&from[..]).bind(&to[..]).fetch_all(c).await)?;
+    let row = |(sha256, size): (Vec<u8>, i64)| {
+        let sha256 = Sha256::try_from(sha256).map_err(|error| sqlx::Error::Decode(error.into()))?;
+        Ok((sha256, size.unsigned_abs()))
+    };
+    rows.into_iter().map(row).collect()
+}

@@ -40,6 +40,11 @@ pub async fn all_bases(c: &mut Conn) -> Result<Vec<(IndexId, String)>> {
     on!(c, c => query_as(sql!("SELECT index_id, base FROM index_bases ORDER BY index_id, position")).fetch_all(c).await)
 }
 
+/// The bases of one index, in their order.
+pub async fn bases(c: &mut Conn, id: IndexId) -> Result<Vec<String>> {
+    on!(c, c => query_scalar(sql!("SELECT base FROM index_bases WHERE index_id = $1 ORDER BY position")).bind(id).fetch_all(c).await)
+}
+
 /// Whether an index is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::Type)]
 #[sqlx(type_name = "text", rename_all = "lowercase")]
@@ -81,7 +86,7 @@ pub async fn set_ready(c: &mut Conn, id: IndexId) -> Result<bool> {
         .bind(id).execute(c).await.map(|done| done.rows_affected() > 0))
 }
 
-/// The options, which nobody else changes before this transaction ends; `None` if the index is gone.
+/// The options, which nobody else changes before this transaction ends, nor the bases; `None` if the index is gone.
 pub async fn lock(c: &mut Conn, id: IndexId) -> Result<Option<Map<String, Value>>> {
     let settings: Option<Json<Map<String, Value>>> = on!(c, c => query_scalar(sql!(
         "UPDATE indexes SET settings = settings WHERE id = $1 RETURNING settings"

@@ -102,7 +102,7 @@ pub struct Entry {
 }
 
 /// Writes the change and returns its serial. Call it last: on PostgreSQL it takes the one lock that makes serials become
-/// visible in their order, and holds it until the commit.
+/// visible in their order, and holds it until the commit, which also wakes the other servers (`listen`).
 pub async fn append(c: &mut Conn, change: &Change<'_>, now: Timestamp) -> Result<Serial> {
     if let Conn::Postgres(h) = &mut *c {
         // The key is of this schema, because advisory locks are of the whole database.
@@ -110,11 +110,15 @@ pub async fn append(c: &mut Conn, change: &Change<'_>, now: Timestamp) -> Result
             .execute(&mut **h)
             .await?;
     }
-    on!(c, c => query_scalar(sql!(
-        "INSERT INTO journal (at, actor, index_id, project, action, detail) VALUES ($1, $2, $3, $4, $5, $6) RETURNING serial"
-    ))
-    .bind(now).bind(change.actor).bind(change.index).bind(change.project).bind(change.action).bind(Json(&change.detail))
-    .fetch_one(c).await)
+    let text = sql!(c,
+        sqlite: "INSERT INTO journal (at, actor, index_id, project, action, detail) VALUES ($1, $2, $3, $4, $5, $6) RETURNING serial",
+        postgres: "WITH added AS (
+                       INSERT INTO journal (at, actor, index_id, project, action, detail) VALUES ($1, $2, $3, $4, $5, $6)
+                       RETURNING serial)
+                   SELECT serial, pg_notify('cheeseshop_journal_' || md5(current_schema()), serial::text) FROM added");
+    on!(c, c => query_scalar(text)
+        .bind(now).bind(change.actor).bind(change.index).bind(change.project).bind(change.action).bind(Json(&change.detail))
+        .fetch_one(c).await)
 }
 
 /// The newest serial; [`Serial::NONE`] if nothing ever happened.
@@ -132,4 +136,84 @@ pub async fn since(c: &mut Conn, seen: Serial, count: i64) -> Result<Vec<Entry>>
     on!(c, c => query_as(sql!(
         "SELECT serial, at, actor, index_id, project, action, detail FROM journal WHERE serial > $1 ORDER BY serial LIMIT $2"
     )).bind(seen).bind(count).fetch_all(c).await)
+}
+
+/// What a follower finds after what it has seen.
+#[derive(Debug)]
+pub struct News {
+    /// The changes, in order.
+    pub entries: Vec<Entry>,
+    /// Changes up to here may be missing among them. Above what was seen: the follower has missed something.
+    pub floor: Serial,
+}
+
+#[derive(FromRow)]
+struct EntryAndFloor {
+    #[sqlx(flatten)]
+    entry: Entry,
+    floor: Serial,
+}
+
+/// At most `count` changes after `seen`, and the floor, as of one moment: what is pruned meanwhile is either read or noticed. Where
+/// there is no change there is nothing that could have been missed, because the newest is never pruned.
+pub async fn news(c: &mut Conn, seen: Serial, count: i64) -> Result<News> {
+    let rows: Vec<EntryAndFloor> = on!(c, c => query_as(sql!(
+        "SELECT serial, at, actor, index_id, project, action, detail,
+                COALESCE((SELECT CAST(value AS BIGINT) FROM settings WHERE key = 'journal-floor'), 0) AS floor
+         FROM journal WHERE serial > $1 ORDER BY serial LIMIT $2"
+    )).bind(seen).bind(count).fetch_all(c).await)?;
+    let floor = rows.first().map_or(Serial::NONE, |row| row.floor);
+    Ok(News { entries: rows.into_iter().map(|row| row.entry).collect(), floor })
+}
+
+/// The serial up to which changes may be missing from the journal; [`Serial::NONE`] if it is whole.
+pub async fn floor(c: &mut Conn) -> Result<Serial> {
+    on!(c, c => query_scalar(sql!(
+        "SELECT COALESCE((SELECT CAST(value AS BIGINT) FROM settings WHERE key = 'journal-floor'), 0)"
+    )).fetch_one(c).await)
+}
+
+/// Deletes the changes up to and with `upto`, but never the newest, and raises the floor; returns how many. Within the caller's
+/// transaction, so that nobody sees the one without the other.
+pub async fn prune(c: &mut Conn, upto: Serial) -> Result<u64> {
+    let highest: Option<Serial> = on!(&mut *c, c => query_scalar(sql!(
+        "SELECT MAX(serial) FROM journal WHERE serial <= $1 AND serial < (SELECT MAX(serial) FROM journal)"
+    )).bind(upto).fetch_one(c).await)?;
+    let Some(highest) = highest else { return Ok(0) };
+    on!(&mut *c, c => query(sql!(
+        "INSERT INTO settings (key, value) VALUES ('journal-floor', $1) ON CONFLICT (key) DO UPDATE SET value = excluded.value
+         WHERE CAST(settings.value AS BIGINT) < CAST(excluded.value AS BIGINT)"
+    )).bind(highest.0.to_string()).execute(c).await.map(drop))?;
+    on!(c, c => query(sql!("DELETE FROM journal WHERE serial <= $1"))
+        .bind(highest).execute(c).await.map(|done| done.rows_affected()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::both;
+
+    both! {
+        async fn pruning_keeps_the_newest_and_raises_the_floor(db: Db) {
+            let change = Change { actor: "system", index: None, project: None, action: Action::ServerSet, detail: Value::Null };
+            let mut c = db.begin().await.unwrap();
+            assert_eq!((prune(&mut c, Serial(99)).await.unwrap(), floor(&mut c).await.unwrap()), (0, Serial::NONE));
+            let mut serials = Vec::new();
+            for at in 0..9 {
+                serials.push(append(&mut c, &change, Timestamp(at)).await.unwrap());
+            }
+            let seen = serials[1];
+            assert_eq!(news(&mut c, seen, 3).await.unwrap().entries.len(), 3);
+            assert_eq!(prune(&mut c, serials[3]).await.unwrap(), 4);
+            assert_eq!(floor(&mut c).await.unwrap(), serials[3]);
+            let news_then = news(&mut c, seen, 100).await.unwrap();
+            assert!(news_then.floor > seen && news_then.entries[0].serial == serials[4]);
+            assert_eq!(prune(&mut c, serials[1]).await.unwrap(), 0, "the floor never sinks");
+            assert_eq!(floor(&mut c).await.unwrap(), serials[3]);
+            assert_eq!(prune(&mut c, Serial(i64::MAX)).await.unwrap(), 4);
+            assert_eq!((last(&mut c).await.unwrap(), floor(&mut c).await.unwrap()), (serials[8], serials[7]));
+            let at_the_end = news(&mut c, serials[8], 100).await.unwrap();
+            assert!(at_the_end.entries.is_empty() && at_the_end.floor == Serial::NONE);
+        }
+    }
 }

@@ -32,23 +32,51 @@ pub async fn page(c: &mut Conn, index: IndexId, name: &str) -> Result<Option<Mir
     )).bind(index).bind(name).fetch_optional(c).await)
 }
 
-/// Remembers a page that is new or has changed.
-pub async fn put_page(c: &mut Conn, index: IndexId, name: &str, page: &MirrorPage) -> Result<()> {
+/// Remembers a page that is new or has changed; `false` if it is no longer what it was made from, `before`: another process has asked
+/// upstream meanwhile, or somebody wants it to be asked again.
+pub async fn put_page(c: &mut Conn, index: IndexId, name: &str, before: Option<&MirrorPage>, page: &MirrorPage) -> Result<bool> {
+    let text = match before {
+        None => sql!(
+            "INSERT INTO mirror_pages (index_id, name, etag, digest, serial, checked, changed, failures, body)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (index_id, name) DO NOTHING"
+        ),
+        Some(_) => sql!(
+            "UPDATE mirror_pages SET etag = $3, digest = $4, serial = $5, checked = $6, changed = $7, failures = $8, body = $9
+             WHERE index_id = $1 AND name = $2 AND checked = $10 AND changed = $11"
+        ),
+    };
+    on!(c, c => {
+        let write = query(text)
+            .bind(index).bind(name).bind(&page.etag).bind(&page.digest).bind(page.serial).bind(page.checked).bind(page.changed)
+            .bind(page.failures).bind(&page.body);
+        match before {
+            None => write.execute(c).await,
+            Some(before) => write.bind(before.checked).bind(before.changed).execute(c).await,
+        }
+        .map(|done| done.rows_affected() > 0)
+    })
+}
+
+/// Notes that upstream was asked and the record stands as it is: nothing that a page shows changes, so nothing is journalled. A record
+/// that somebody wants to be asked for again since it was read stays so.
+pub async fn touch_page(c: &mut Conn, index: IndexId, name: &str, before: &MirrorPage, checked: Timestamp) -> Result<()> {
     on!(c, c => query(sql!(
-        "INSERT INTO mirror_pages (index_id, name, etag, digest, serial, checked, changed, failures, body)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
-         ON CONFLICT (index_id, name) DO UPDATE SET etag = excluded.etag, digest = excluded.digest, serial = excluded.serial,
-            checked = excluded.checked, changed = excluded.changed, failures = excluded.failures, body = excluded.body"
+        "UPDATE mirror_pages SET checked = $3, failures = 0 WHERE index_id = $1 AND name = $2 AND checked = $4 AND changed = $5"
     ))
-    .bind(index).bind(name).bind(&page.etag).bind(&page.digest).bind(page.serial).bind(page.checked).bind(page.changed)
-    .bind(page.failures).bind(&page.body)
+    .bind(index).bind(name).bind(checked).bind(before.checked).bind(before.changed)
     .execute(c).await.map(drop))
 }
 
-/// Notes that upstream was asked and the record stands as it is: nothing that a page shows changes, so nothing is journalled.
-pub async fn touch_page(c: &mut Conn, index: IndexId, name: &str, checked: Timestamp, failures: i64) -> Result<()> {
+/// Notes that upstream was asked for its list of projects, and whether it failed: either way it is left alone for a while.
+pub async fn touch_list(c: &mut Conn, index: IndexId, name: &str, checked: Timestamp, failures: i64) -> Result<()> {
     on!(c, c => query(sql!("UPDATE mirror_pages SET checked = $3, failures = $4 WHERE index_id = $1 AND name = $2"))
         .bind(index).bind(name).bind(checked).bind(failures).execute(c).await.map(drop))
+}
+
+/// Notes that upstream did not answer.
+pub async fn note_failure(c: &mut Conn, index: IndexId, name: &str) -> Result<()> {
+    on!(c, c => query(sql!("UPDATE mirror_pages SET failures = failures + 1 WHERE index_id = $1 AND name = $2"))
+        .bind(index).bind(name).execute(c).await.map(drop))
 }
 
 /// Notes the serial of the page's last change.

@@ -6,12 +6,16 @@
 
 pub mod attachments;
 pub mod blobs;
+pub mod copy;
 pub mod devpi_tokens;
+pub mod dump;
 pub mod files;
 pub mod ids;
 pub mod indexes;
 pub mod journal;
+pub mod listen;
 pub mod mirrors;
+pub mod nodes;
 pub mod projects;
 pub mod releases;
 pub mod sessions;
@@ -24,6 +28,7 @@ pub mod users;
 pub use ids::{AttachmentId, FileId, IndexId, ProjectId, ReleaseId, Serial, UserId};
 
 use crate::limits;
+use sqlx::migrate::Migrator;
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
@@ -149,7 +154,7 @@ impl Db {
             .synchronous(SqliteSynchronous::Full)
             .busy_timeout(limits::SQLITE_BUSY_WAIT);
         let write = SqlitePoolOptions::new().max_connections(1).connect_with(options.clone()).await?;
-        sqlx::migrate!("migrations/sqlite").run(&write).await?;
+        lenient(sqlx::migrate!("migrations/sqlite")).run(&write).await?;
         let read = SqlitePoolOptions::new().max_connections(limits::SQLITE_READERS).connect_with(options.read_only(true)).await?;
         Ok(Db::Sqlite { read, write })
     }
@@ -161,8 +166,13 @@ impl Db {
             .acquire_timeout(limits::DATABASE_WAIT)
             .connect_with(options)
             .await?;
-        sqlx::migrate!("migrations/postgres").run(&pool).await?;
+        lenient(sqlx::migrate!("migrations/postgres")).run(&pool).await?;
         Ok(Db::Postgres(pool))
+    }
+
+    /// Whether servers announce to one another through the database what they do: on PostgreSQL.
+    pub fn announces(&self) -> bool {
+        matches!(self, Db::Postgres(_))
     }
 
     /// A connection for reading, outside any transaction.
@@ -182,6 +192,16 @@ impl Db {
         })
     }
 
+    /// A transaction that sees the database as it is at its first statement, however long it takes, and writes nothing.
+    pub async fn snapshot(&self) -> Result<Conn> {
+        Ok(match self {
+            Db::Sqlite { read, .. } => Conn::Sqlite(Handle::Tx(read.begin().await?)),
+            Db::Postgres(pool) => {
+                Conn::Postgres(Handle::Tx(pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?))
+            }
+        })
+    }
+
     /// Waits until every connection is closed; SQLite then folds its write-ahead log into the file.
     pub async fn close(&self) {
         match self {
@@ -192,6 +212,13 @@ impl Db {
             Db::Postgres(pool) => pool.close().await,
         }
     }
+}
+
+/// Passes over migrations that only a newer program knows: in a rolling upgrade an older one may start once more. Each migration
+/// leaves the schema usable for the version before it (a test looks).
+fn lenient(mut migrator: Migrator) -> Migrator {
+    migrator.set_ignore_missing(true);
+    migrator
 }
 
 impl Conn {

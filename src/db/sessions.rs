@@ -44,3 +44,8 @@ pub async fn remove_of_user(c: &mut Conn, user: UserId, but: Option<&Sha256>) ->
 pub async fn prune(c: &mut Conn, now: Timestamp) -> Result<u64> {
     on!(c, c => Ok(query(sql!("DELETE FROM sessions WHERE expires <= $1")).bind(now).execute(c).await?.rows_affected()))
 }
+
+/// Ends all sessions.
+pub async fn remove_all(c: &mut Conn) -> Result<()> {
+    on!(c, c => query(sql!("DELETE FROM sessions")).execute(c).await.map(drop))
+}

@@ -125,4 +125,24 @@ mod tests {
         assert_eq!(names("sqlite"), names("postgres"));
         assert!(!names("sqlite").is_empty());
     }
+
+    /// While a cluster is upgraded, servers of two versions work on one schema: a migration only adds, and what it adds to a table the
+    /// older version need not fill.
+    #[test]
+    fn migrations_only_add() {
+        for engine in ["sqlite", "postgres"] {
+            let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations").join(engine);
+            for entry in std::fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                let text = std::fs::read_to_string(&path).unwrap().to_uppercase();
+                for statement in text.lines().map(|line| line.split("--").next().unwrap()).collect::<String>().split(';') {
+                    for word in ["DROP TABLE", "DROP COLUMN", "RENAME", "SET NOT NULL", "ALTER COLUMN"] {
+                        assert!(!statement.contains(word), "{word} in {}", path.display());
+                    }
+                    let demands = statement.contains("ADD COLUMN") && statement.contains("NOT NULL");
+                    assert!(!demands || statement.contains("DEFAULT"), "{statement} in {}", path.display());
+                }
+            }
+        }
+    }
 }

@@ -96,6 +96,14 @@ pub async fn by_name(c: &mut Conn, name: &str) -> Result<Option<User>> {
     )).bind(name).fetch_optional(c).await)
 }
 
+/// The user, whom nobody else changes before this transaction ends; `None` if it is gone.
+pub async fn lock(c: &mut Conn, id: UserId) -> Result<Option<User>> {
+    on!(c, c => query_as(sql!(
+        "UPDATE users SET modified = modified WHERE id = $1
+         RETURNING id, name, email, title, description, custom_data, password_hash, admin, created, modified, disabled"
+    )).bind(id).fetch_optional(c).await)
+}
+
 /// Every user, by name.
 pub async fn all(c: &mut Conn) -> Result<Vec<User>> {
     on!(c, c => query_as(sql!(

@@ -16,17 +16,22 @@ use std::sync::{Arc, LazyLock};
 
 static NOBODY: LazyLock<Arc<Caller>> = LazyLock::new(|| Arc::new(Caller::ANONYMOUS));
 
+/// Whoever proves nothing.
+pub fn nobody() -> Arc<Caller> {
+    NOBODY.clone()
+}
+
 /// Finds out who sends this request.
 pub async fn caller(core: &Core, headers: &HeaderMap) -> Result<Arc<Caller>> {
     if let Some(value) = headers.get("x-devpi-auth") {
-        let Some(credentials) = value.to_str().ok().and_then(user_and_secret) else { return Ok(NOBODY.clone()) };
+        let Some(credentials) = value.to_str().ok().and_then(user_and_secret) else { return Ok(nobody()) };
         return match authenticate(core, &credentials).await {
-            Err(Error::Unauthorized(_)) => Ok(NOBODY.clone()),
+            Err(Error::Unauthorized(_)) => Ok(nobody()),
             other => other,
         };
     }
     match headers.get(AUTHORIZATION) {
-        None => Ok(NOBODY.clone()),
+        None => Ok(nobody()),
         Some(value) => {
             let unreadable = Error::Unauthorized("The Authorization header cannot be read: use Basic or Bearer");
             let credentials = value.to_str().ok().and_then(authorization).ok_or(unreadable)?;

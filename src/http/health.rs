@@ -3,16 +3,26 @@
 use super::Site;
 use super::reply::{self, Reply};
 use crate::db;
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::index::cut_off;
+use crate::limits;
 use axum::http::StatusCode;
+use std::time::Duration;
+use tokio::time::timeout;
 
 /// The process lives and answers.
 pub fn health() -> Reply {
     reply::text(StatusCode::OK, "ok\n")
 }
 
-/// It can do its work: the database answers. 503 if not.
-pub async fn ready(site: &Site) -> Result<Reply> {
-    db::journal::last(&mut site.core.db.read().await?).await?;
-    Ok(reply::text(StatusCode::OK, "ready\n"))
+/// It can do its work: the database answers, and what is in memory is current. 503 if not, for how long if that is known.
+pub async fn ready(site: &Site, cut_off: Option<Duration>) -> Result<Reply> {
+    if let Some(age) = cut_off {
+        return Err(cut_off::error(age));
+    }
+    let asked = async { Ok(db::journal::last(&mut site.core.db.read().await?).await?) };
+    match timeout(limits::CUT_OFF_LOOK_WAIT, asked).await {
+        Ok(answer) => answer.map(|_| reply::text(StatusCode::OK, "ready\n")),
+        Err(_) => Err(Error::no_database()),
+    }
 }

@@ -3,7 +3,7 @@
 use super::access::{self, Caller, Scope};
 use super::core::Core;
 use super::passwords::NewPassword;
-use super::settings::{Edit, Kind, Principal, apply};
+use super::settings::{Edit, Kind, apply};
 use super::{credentials, follow, passwords};
 use crate::clock::Timestamp;
 use crate::db::journal::{Action, Change};
@@ -125,6 +125,8 @@ pub async fn modify_user(core: &Arc<Core>, caller: &Caller, name: &str, patch: U
     follow::change(core, async move {
         let now = task.clock.now();
         let mut c = task.db.begin().await?;
+        // As it is now: another node may have changed another field a moment ago, and the profile is written as a whole.
+        let user = db::users::lock(&mut c, user.id).await?.ok_or_else(|| no_user(user.name.as_str()))?;
         if let Some(hash) = &hash {
             db::users::set_password(&mut c, user.id, hash.as_deref(), now).await?;
             db::sessions::remove_of_user(&mut c, user.id, patch.session.as_ref()).await?;
@@ -178,8 +180,8 @@ pub async fn delete_user(core: &Arc<Core>, caller: &Caller, name: &str) -> Resul
             return Err(Error::Forbidden(format!("user '{}' has non-volatile index: {}", user.name, kept.index.path.index)));
         }
         let mut c = task.db.begin().await?;
-        for place in tree.all() {
-            purge_from_lists(&mut c, &place.index, &user.name).await?;
+        for index in db::indexes::all(&mut c).await? {
+            purge_from_lists(&mut c, &index, &user.name).await?;
         }
         // Rows first: an upload to one of the indexes holds some and waits for the journal's lock.
         db::users::remove(&mut c, user.id).await?;
@@ -200,25 +202,24 @@ pub async fn delete_user(core: &Arc<Core>, caller: &Caller, name: &str) -> Resul
     .await
 }
 
-async fn purge_from_lists(c: &mut Conn, index: &super::tree::Index, name: &UserName) -> Result<()> {
-    let named = Principal::User(name.to_string());
-    let keys = [("acl_read", &index.settings.acl_read), ("acl_upload", &index.settings.acl_upload)];
-    let mut edits: Vec<Edit> = Vec::new();
-    for (key, list) in keys {
-        if list.contains(&named) {
-            edits.push(Edit::Remove(key.into(), name.to_string()));
-        }
+async fn purge_from_lists(c: &mut Conn, index: &db::indexes::Index, name: &UserName) -> Result<()> {
+    if !ACCESS_LISTS.iter().any(|key| names(index.settings.get(*key), name)) {
+        return Ok(());
     }
-    let tox = index.settings.stored.get("acl_toxresult_upload").and_then(Value::as_array);
-    if tox.is_some_and(|list| list.iter().any(|item| item == name.as_str())) {
-        edits.push(Edit::Remove("acl_toxresult_upload".into(), name.to_string()));
-    }
-    if !edits.is_empty() {
-        let kind: Kind = index.kind;
-        let next = apply(kind, &index.settings.stored, &edits).map_err(|text| Error::Internal(anyhow::anyhow!(text)))?;
-        db::indexes::set_settings(c, index.id, &next).await?;
-    }
-    Ok(())
+    // As they are now: another node may be changing them.
+    let Some(options) = db::indexes::lock(c, index.id).await? else { return Ok(()) };
+    let listing = ACCESS_LISTS.iter().filter(|key| names(options.get(**key), name));
+    let edits: Vec<Edit> = listing.map(|key| Edit::Remove((*key).into(), name.to_string())).collect();
+    let wrong = |text: String| Error::Internal(anyhow::anyhow!(text));
+    let next = apply(Kind::parse(&index.kind).map_err(wrong)?, &options, &edits).map_err(wrong)?;
+    Ok(db::indexes::set_settings(c, index.id, &next).await?)
+}
+
+/// The options that hold users' names.
+const ACCESS_LISTS: [&str; 3] = ["acl_read", "acl_upload", "acl_toxresult_upload"];
+
+fn names(list: Option<&Value>, name: &UserName) -> bool {
+    list.and_then(Value::as_array).is_some_and(|list| list.iter().any(|item| item == name.as_str()))
 }
 
 /// Exchanges a password for a session: its secret, and how long it lasts.
@@ -228,15 +229,13 @@ pub async fn login(core: &Core, user: &str, password: &str) -> Result<(String, s
     if password.starts_with(credentials::SESSION_PREFIX) {
         return Err(wrong());
     }
-    let given = credentials::Credentials { user: Some(user.into()), secret: password.into() };
-    let caller = credentials::authenticate(core, &given).await?;
     // A token is for machines and narrow; a session would widen it.
-    if caller.token.is_some() {
+    if credentials::is_token(password) {
         return Err(wrong());
     }
-    let name = caller.user.as_ref().map(|u| u.name.as_str()).ok_or_else(wrong)?;
-    let user = find_user(core, name).await?;
-    let (secret, _) = credentials::begin_session(core, user.id).await?;
+    let given = credentials::Credentials { user: Some(user.into()), secret: password.into() };
+    let user = credentials::user_of_password(core, &given).await?;
+    let (secret, _) = credentials::begin_session(core, &user).await?;
     Ok((secret, limits::SESSION_LENGTH))
 }
 

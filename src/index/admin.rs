@@ -111,14 +111,14 @@ pub async fn modify(
     if other_upstream {
         check_mirror(core, caller, index.kind, &mut after).await?;
     }
-    let (task, actor, id, seen) = (core.clone(), caller.actor(), index.id, index.settings.stored.clone());
+    let (task, actor, id) = (core.clone(), caller.actor(), index.id);
     let differs = |key: &&String| after.get(*key) != before.get(*key);
     let changed: BTreeSet<String> = after.keys().chain(before.keys()).filter(differs).cloned().collect();
     follow::change(core, async move {
         let (stored, bases) = split(after)?;
         let now = task.clock.now();
         let mut c = task.db.begin().await?;
-        if db::indexes::lock(&mut c, id).await?.is_none_or(|now| now != seen) {
+        if !is_still(&mut c, &index).await? {
             return Err(Error::Conflict(
                 "the index was changed by somebody else at this moment: look at it and try again".into(),
             ));
@@ -137,6 +137,18 @@ pub async fn modify(
     })
     .await?;
     made(core, id)
+}
+
+/// Whether the index has the options and bases that the tree had: they are written as a whole, and what another node has changed
+/// meanwhile must not be lost. From here on nobody changes them before the transaction ends.
+async fn is_still(c: &mut Conn, index: &Index) -> Result<bool> {
+    let Some(settings) = db::indexes::lock(c, index.id).await? else { return Ok(false) };
+    if settings != index.settings.stored {
+        return Ok(false);
+    }
+    let bases = db::indexes::bases(c, index.id).await?;
+    let stored = bases.iter().flat_map(|text| IndexPath::parse(text));
+    Ok(index.kind == Kind::Mirror || stored.eq(index.bases.iter().cloned()))
 }
 
 /// Removes an index with all it holds. Other indexes keep naming it among their bases, which does no harm.

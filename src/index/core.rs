@@ -7,6 +7,7 @@ use super::flight::Flights;
 use super::follow::Changes;
 use super::listing::Listings;
 use super::mirror::Outcomes;
+use super::nodes::Nodes;
 use super::pages::Pages;
 use super::settings::UploadChecks;
 use super::tree::Tree;
@@ -38,6 +39,8 @@ pub struct Core {
     pub tree: ArcSwap<Tree>,
     /// What has changed since when.
     pub changes: Changes,
+    /// The other servers on this database.
+    pub nodes: Nodes,
     /// Merged projects.
     pub listings: Listings,
     /// Rendered pages.
@@ -105,6 +108,7 @@ impl Core {
             rules,
             tree: ArcSwap::default(),
             changes: Changes::default(),
+            nodes: Nodes::default(),
             listings,
             pages,
             directories: Directories::default(),

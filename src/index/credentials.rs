@@ -8,7 +8,6 @@ use super::core::Core;
 use super::{devpi_tokens, passwords};
 use crate::clock::Timestamp;
 use crate::db;
-use crate::db::UserId;
 use crate::error::{Error, Result};
 use crate::limits;
 use crate::names::UserName;
@@ -171,30 +170,47 @@ async fn check_token(core: &Core, secret: &str, now: Timestamp) -> Result<(Calle
 }
 
 async fn check_password(core: &Core, credentials: &Credentials) -> Result<(Caller, Option<Timestamp>)> {
+    let user = find_by_password(core, credentials).await?;
+    Ok((Caller { user: Some(User { name: user.name, admin: user.admin }), token: None }, None))
+}
+
+/// The user whose password this is, as it was when that was found out: the database is asked, whatever was remembered.
+pub(super) async fn user_of_password(core: &Core, credentials: &Credentials) -> Result<db::users::User> {
+    match credentials.secret.len() > limits::PASSWORD_BYTES_MAX {
+        true => Err(REFUSED),
+        false => find_by_password(core, credentials).await.inspect_err(|error| tell(credentials, error)),
+    }
+}
+
+async fn find_by_password(core: &Core, credentials: &Credentials) -> Result<db::users::User> {
     let name = credentials.user.as_deref().ok_or(REFUSED)?;
     let user = db::users::by_name(&mut core.db.read().await?, name).await?.filter(|user| user.disabled.is_none());
     // A missing user costs the same time as a wrong password, so that nobody can list users with a stop-watch.
     let hash = user.as_ref().and_then(|user| user.password_hash.clone()).unwrap_or_else(|| passwords::NOBODYS_HASH.into());
     let good = passwords::verify(core, credentials.secret.clone(), hash).await?;
-    let Some(user) = user.filter(|_| good) else { return Err(REFUSED) };
-    renew(core, &user, &credentials.secret).await;
-    Ok((Caller { user: Some(User { name: user.name, admin: user.admin }), token: None }, None))
+    let Some(mut user) = user.filter(|_| good) else { return Err(REFUSED) };
+    if let Some(renewed) = renew(core, &user, &credentials.secret).await {
+        user.password_hash = Some(renewed);
+    }
+    Ok(user)
 }
 
 /// Hashes a password that was just found good with our own costs, if it came from elsewhere with others. The password stays the
-/// same, so no session ends and nothing is journalled; if it fails, the next sign-in tries again.
-async fn renew(core: &Core, user: &db::users::User, password: &str) {
-    let Some(old) = user.password_hash.as_deref().filter(|hash| passwords::is_foreign(hash)) else { return };
+/// same, so no session ends and nothing is journalled; if it fails, the next sign-in tries again. Returns the new hash.
+async fn renew(core: &Core, user: &db::users::User, password: &str) -> Option<String> {
+    let old = user.password_hash.as_deref().filter(|hash| passwords::is_foreign(hash))?;
     let renewed = async {
         let new = passwords::hash(core, password).await?;
         let mut c = core.db.begin().await?;
         db::users::renew_hash(&mut c, user.id, old, &new).await?;
-        c.commit().await.map_err(Error::from)
+        c.commit().await?;
+        Ok::<_, Error>(new)
     };
-    match renewed.await {
-        Ok(()) => tracing::info!(user = user.name.as_str(), "the password has been hashed anew"),
-        Err(error) => tracing::warn!(user = user.name.as_str(), %error, "the password could not be hashed anew"),
-    }
+    renewed
+        .await
+        .inspect(|_| tracing::info!(user = user.name.as_str(), "the password has been hashed anew"))
+        .inspect_err(|error| tracing::warn!(user = user.name.as_str(), %error, "the password could not be hashed anew"))
+        .ok()
 }
 
 /// A new secret with this prefix: 32 random bytes in letters and digits that survive URLs, headers and shells.
@@ -205,12 +221,17 @@ pub fn new_secret(prefix: &str) -> Result<String> {
     Ok(format!("{prefix}{}", base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(bytes)))
 }
 
-/// Exchanges a good password for a session; returns its secret and when it ends.
-pub async fn begin_session(core: &Core, user: UserId) -> Result<(String, Timestamp)> {
+/// Exchanges a good password for a session; returns its secret and when it ends. Refused if the password has been changed since
+/// `user` was read: that has ended all sessions, and this one must not be born after it.
+pub async fn begin_session(core: &Core, user: &db::users::User) -> Result<(String, Timestamp)> {
     let now = core.clock.now();
     let (secret, expires) = (new_secret(SESSION_PREFIX)?, now.plus(limits::SESSION_LENGTH));
     let mut c = core.db.begin().await?;
-    db::sessions::add(&mut c, &Sha256::of(secret.as_bytes()), user, now, expires).await?;
+    let current = db::users::lock(&mut c, user.id).await?;
+    if current.is_none_or(|current| current.password_hash != user.password_hash) {
+        return Err(REFUSED);
+    }
+    db::sessions::add(&mut c, &Sha256::of(secret.as_bytes()), user.id, now, expires).await?;
     c.commit().await?;
     Ok((secret, expires))
 }

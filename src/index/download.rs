@@ -5,6 +5,7 @@
 
 use super::access::{self, Caller, Sight};
 use super::core::Core;
+use super::cut_off;
 use super::fetch::{self, Fetching};
 use super::links;
 use super::listing;
@@ -50,6 +51,8 @@ pub async fn find(core: &Arc<Core>, caller: &Caller, user: &str, index: &str, fo
             return Ok(found);
         }
     }
+    // From here on only the database could tell.
+    cut_off::refuse(core)?;
     // A lenient index takes file names that do not tell where the project's name ends.
     for project in holders(core, folder, filename).await?.iter().filter(|project| !guesses.contains(project)) {
         if let Some(found) = look(core, caller, place, project, (folder, filename), &mut outcome).await? {
@@ -78,6 +81,7 @@ async fn look(
                 let public = sight.place.all_public;
                 return Ok(Some(Found { listed: listed.clone(), project: project.clone(), public }));
             }
+            cut_off::refuse(core)?;
             match was_removed(core, &sight, project, folder, filename).await? {
                 true => Err(Error::Gone("file existed, deleted in later serial".into())),
                 false => Ok(None),
@@ -154,6 +158,7 @@ async fn blob_key(core: &Core, found: &Found) -> Result<Option<Sha256>> {
     if listed.origin.kind == Kind::Stage {
         return Ok(listed.blob);
     }
+    cut_off::refuse(core)?;
     let mut c = core.db.read().await?;
     let kept = db::files::kept(&mut c, listed.origin.id, &found.project, &listed.file.filename).await?;
     Ok(kept.filter(|sha256| listed.blob.is_none_or(|announced| announced == *sha256)))

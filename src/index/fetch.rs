@@ -226,8 +226,9 @@ async fn note(core: &Core, project: &ProjectName, listed: &Listed, blob: &Stored
     let now = core.clock.now();
     let origin = json!({"url": listed.file.url});
     let mut c = core.db.begin().await?;
-    db::blobs::put(&mut c, &blob_row(blob), now).await?;
+    // The project's row first, as everywhere. It also makes two nodes that have fetched the same file note it one after the other.
     let holder = db::projects::put(&mut c, listed.origin.id, project, project.as_str(), now).await?;
+    db::blobs::put(&mut c, &blob_row(blob), now).await?;
     let file = db::files::NewFile {
         project: holder,
         release: None,

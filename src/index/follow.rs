@@ -1,29 +1,37 @@
 //! Follows the journal: what changed drops what was kept of it in memory. The same for changes of this process, of the
-//! command line and, later, of other nodes.
+//! command line and of other nodes. The journal is the truth; announcements only say when to look.
 //!
 //! Nothing is pushed out of the page cache. A change is noted by name and serial, and whoever finds a kept page asks whether
 //! anything it was made from has changed since. So a page that was being made while something changed can never be taken
 //! for current, whichever came first.
 
 use super::core::Core;
+use super::nodes;
 use super::tree::Tree;
+use crate::db::listen::Heard;
 use crate::db::settings::Setting;
 use crate::db::{self, IndexId, Serial};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::limits;
 use crate::names::IndexPath;
 use crate::pypi::ProjectName;
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 use tokio::sync::Mutex;
+use tokio::time::timeout;
 
 /// What has changed, as far as it was followed.
 #[derive(Debug, Default)]
 pub struct Changes {
     seen: AtomicI64,
+    /// When the last look that came to the journal's end began, in microseconds of [`Clock::uptime`](crate::clock::Clock::uptime).
+    looked: AtomicU64,
     noted: RwLock<Noted>,
     following: Mutex<()>,
+    /// When a request last tried to end that this node is cut off; see `cut_off`.
+    pub(super) tried: Mutex<Option<Duration>>,
 }
 
 #[derive(Debug, Default)]
@@ -40,6 +48,20 @@ impl Changes {
     /// The serial up to which the journal was followed. Whoever reads rows to keep something notes this first.
     pub fn seen(&self) -> Serial {
         Serial(self.seen.load(Ordering::Acquire))
+    }
+
+    /// When the last look at the journal began that came to its end, by the clock that nobody sets.
+    pub fn looked(&self) -> Duration {
+        Duration::from_micros(self.looked.load(Ordering::Acquire))
+    }
+
+    fn note_look(&self, begun: Duration) {
+        self.looked.fetch_max(u64::try_from(begun.as_micros()).unwrap_or(u64::MAX), Ordering::AcqRel);
+    }
+
+    /// Makes everything that was made before `newest` count as changed.
+    fn forget(&self, newest: Serial) {
+        *self.noted.write().unwrap_or_else(PoisonError::into_inner) = Noted { floor: newest, ..Noted::default() };
     }
 
     /// Whether nothing that concerns `project` in `indexes` has changed after `since`.
@@ -69,36 +91,112 @@ impl Changes {
 /// Reads everything for the first time: the tree, and where the journal stands.
 pub async fn load(core: &Core) -> Result<()> {
     let _following = core.changes.following.lock().await;
+    let begun = core.clock.uptime();
     let last = db::journal::last(&mut core.db.read().await?).await?;
     load_tree(core).await?;
     core.changes.seen.store(last.0, Ordering::Release);
+    core.changes.note_look(begun);
     Ok(())
 }
 
-/// Applies what the journal has after what was seen; returns up to where. Called after each commit of our own and from time
-/// to time.
+/// Applies what the journal has after what was seen; returns up to where. Called after each commit of our own, with each poll, and
+/// before a request if the last look lies too far back.
 pub async fn catch_up(core: &Core) -> Result<Serial> {
+    let (seen, moved) = look(core).await?;
+    if moved {
+        nodes::report(core, seen, false).await;
+    }
+    Ok(seen)
+}
+
+/// Does what an announcement asks for. Whoever announced a change may wait until we say that we have seen it.
+pub async fn hear(core: &Core, heard: Heard) -> Result<()> {
+    match heard {
+        // Our own change, or one of several announced at once: the first look has found them all.
+        Heard::Journal(serial) if serial <= core.changes.seen() => {}
+        Heard::Journal(_) => {
+            let (seen, moved) = look(core).await?;
+            if moved {
+                nodes::report(core, seen, true).await;
+            }
+        }
+        Heard::Seen(id, seen) => nodes::hear(core, id, seen),
+    }
+    Ok(())
+}
+
+/// Reads the journal to its end; returns up to where, and whether that was further than before.
+async fn look(core: &Core) -> Result<(Serial, bool)> {
     let _following = core.changes.following.lock().await;
+    let before = core.changes.seen();
     loop {
+        let begun = core.clock.uptime();
         let seen = core.changes.seen();
-        let entries = db::journal::since(&mut core.db.read().await?, seen, limits::JOURNAL_BATCH).await?;
-        let Some(last) = entries.last().map(|entry| entry.serial) else { return Ok(seen) };
-        for entry in &entries {
-            core.changes.note(entry);
-            tell(core, entry);
+        let news =
+            in_time(async { Ok(db::journal::news(&mut core.db.read().await?, seen, limits::JOURNAL_BATCH).await?) }).await?;
+        let at_end = i64::try_from(news.entries.len()).unwrap_or(i64::MAX) < limits::JOURNAL_BATCH;
+        match news.floor > seen {
+            true => start_over(core).await?,
+            false => apply(core, &news.entries).await?,
         }
-        if entries.iter().any(concerns_accounts) {
-            core.verified.forget_all();
+        if at_end {
+            core.changes.note_look(begun);
+            let seen = core.changes.seen();
+            return Ok((seen, seen > before));
         }
-        if entries.iter().any(concerns_indexes) {
-            load_tree(core).await?;
-        }
-        core.changes.seen.store(last.0, Ordering::Release);
     }
 }
 
-/// Runs a change to its end, whatever becomes of the client that asked for it, and follows the journal before it returns: an
-/// answer is never ahead of the pages.
+/// A connection that the network has forgotten would never answer.
+async fn in_time<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
+    timeout(limits::JOURNAL_LOOK_WAIT, work).await.unwrap_or_else(|_| Err(Error::no_database()))
+}
+
+async fn apply(core: &Core, entries: &[db::journal::Entry]) -> Result<()> {
+    let Some(last) = entries.last() else { return Ok(()) };
+    let before = core.tree.load_full();
+    for entry in entries {
+        core.changes.note(entry);
+        if let (Some(index), Some(project)) = (entry.index_id, &entry.project) {
+            core.outcomes.forget(index, project);
+        }
+    }
+    if entries.iter().any(concerns_accounts) {
+        core.verified.forget_all();
+    }
+    if entries.iter().any(concerns_indexes) {
+        load_tree(core).await?;
+        // A mirror may have another upstream.
+        core.outcomes.forget_all();
+    }
+    core.changes.seen.store(last.serial.0, Ordering::Release);
+    for entry in entries {
+        tell(&before, entry);
+    }
+    Ok(())
+}
+
+/// Drops everything that was kept, because changes were pruned from the journal before we saw them: this process was stopped, or
+/// cut off, for longer than the journal reaches back.
+async fn start_over(core: &Core) -> Result<()> {
+    let newest = in_time(async { Ok(db::journal::last(&mut core.db.read().await?).await?) }).await?;
+    tracing::warn!(
+        seen = core.changes.seen().0,
+        newest = newest.0,
+        "the journal no longer reaches back to what was seen: starting anew"
+    );
+    core.changes.forget(newest);
+    core.pages.forget_all();
+    core.listings.forget_all();
+    core.verified.forget_all();
+    core.outcomes.forget_all();
+    load_tree(core).await?;
+    core.changes.seen.store(newest.0, Ordering::Release);
+    Ok(())
+}
+
+/// Runs a change to its end, whatever becomes of the client that asked for it, follows the journal before it returns, and waits a
+/// while for the other nodes to do so: an answer is never ahead of the pages.
 pub async fn change<T, F>(core: &Arc<Core>, work: F) -> Result<T>
 where
     T: Send + 'static,
@@ -107,20 +205,20 @@ where
     let following = core.clone();
     let task = core.tasks.spawn(async move {
         let value = work.await?;
-        catch_up(&following).await?;
+        let seen = catch_up(&following).await?;
+        nodes::wait(&following, seen).await;
         Ok(value)
     });
     task.await?
 }
 
-/// Logs what people did, on this node or elsewhere. What mirrors learn is none of it, an upload has a line of its own that
-/// says what became of it, and an import a report.
-fn tell(core: &Core, entry: &db::journal::Entry) {
+/// Logs what people did, on this node or elsewhere, with the names that indexes had before. What mirrors learn is none of it, an
+/// upload has a line of its own that says what became of it, and an import a report.
+fn tell(tree: &Tree, entry: &db::journal::Entry) {
     if ["mirror-page", "mirror-list", "file-add", "file-replace", "import"].contains(&entry.action.as_str()) {
         return;
     }
-    // Before the tree is read anew, so that an index that was removed still has its name.
-    let index = entry.index_id.and_then(|id| core.tree.load().by_id(id).map(|index| index.path.to_string()));
+    let index = entry.index_id.and_then(|id| tree.by_id(id).map(|index| index.path.to_string()));
     let project = entry.project.as_ref().map(ProjectName::as_str);
     tracing::info!(action = entry.action, index, project, by = entry.actor, detail = %entry.detail.0, "change");
 }
@@ -134,10 +232,13 @@ fn concerns_indexes(entry: &db::journal::Entry) -> bool {
 }
 
 async fn load_tree(core: &Core) -> Result<()> {
-    let mut c = core.db.read().await?;
-    let rows = db::indexes::all(&mut c).await?;
-    let bases = db::indexes::all_bases(&mut c).await?;
-    let default = db::settings::get(&mut c, Setting::DefaultIndex).await?;
+    let reading = async {
+        let mut c = core.db.read().await?;
+        let rows = db::indexes::all(&mut c).await?;
+        let bases = db::indexes::all_bases(&mut c).await?;
+        Ok((rows, bases, db::settings::get(&mut c, Setting::DefaultIndex).await?))
+    };
+    let (rows, bases, default) = in_time(reading).await?;
     let default = default.and_then(|text| IndexPath::parse(&text).ok());
     core.tree.store(Tree::build(rows, bases, default).into());
     Ok(())

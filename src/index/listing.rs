@@ -2,6 +2,7 @@
 
 use super::access::Sight;
 use super::core::Core;
+use super::cut_off;
 use super::merge::{self, Contribution, Listed, Listing};
 use super::mirror::{self, Standing};
 use super::settings::Kind;
@@ -45,6 +46,11 @@ impl Listings {
         let weigh = |_: &Key, listing: &Arc<Listing>| u32::try_from(weight(listing)).unwrap_or(u32::MAX);
         Self(Cache::builder().max_capacity(budget).weigher(weigh).build())
     }
+
+    /// Drops them all.
+    pub fn forget_all(&self) {
+        self.0.invalidate_all();
+    }
 }
 
 /// About how many bytes a listing takes.
@@ -52,10 +58,16 @@ fn weight(listing: &Listing) -> usize {
     limits::LISTING_BYTES + (listing.files.len() + listing.shadowed.len()) * limits::LISTED_FILE_BYTES
 }
 
-/// Whether something made at `seen` and good until `valid_until` may still be used.
+/// Whether something made at `seen` and good until `valid_until` may still be used. A node that is cut off from its database cannot
+/// make it anew, so there time does not count; what is known to have changed may not be used there either.
 pub fn is_current(core: &Core, sight: &Sight, project: &ProjectName, seen: Serial, valid_until: Option<Timestamp>) -> bool {
-    let order = sight.place.order.iter().map(|index| index.id);
-    valid_until.is_none_or(|until| core.clock.now() < until) && core.changes.unchanged(order, project, seen)
+    (valid_until.is_none_or(|until| core.clock.now() < until) || cut_off::age(core).is_some())
+        && is_unchanged(core, sight, project, seen)
+}
+
+/// Whether nothing that was made at `seen` is known to have changed since.
+pub fn is_unchanged(core: &Core, sight: &Sight, project: &ProjectName, seen: Serial) -> bool {
+    core.changes.unchanged(sight.place.order.iter().map(|index| index.id), project, seen)
 }
 
 /// The project as `sight` shows it; an unknown project is a listing that says so.
@@ -63,21 +75,31 @@ pub fn is_current(core: &Core, sight: &Sight, project: &ProjectName, seen: Seria
 /// However many ask at once, it is gathered once, unless something changes meanwhile.
 pub async fn listing(core: &Arc<Core>, sight: &Sight, project: &ProjectName) -> Result<Arc<Listing>> {
     let key = Key::new(sight, project);
-    if let Some(listing) = core.listings.0.get(&key).await {
+    let kept = core.listings.0.get(&key).await;
+    if let Some(listing) = &kept {
         if is_current(core, sight, project, listing.seen, listing.valid_until) {
-            return Ok(listing);
+            return Ok(listing.clone());
         }
         core.listings.0.invalidate(&key).await;
     }
+    let made = make(core, sight, project, key.clone()).await;
+    if let (Err(Error::Unavailable { .. }), Some(kept)) = (&made, kept) {
+        // The database may be gone: what has only expired will do once that is known.
+        core.listings.0.insert(key, kept).await;
+    }
+    made
+}
+
+async fn make(core: &Arc<Core>, sight: &Sight, project: &ProjectName, key: Key) -> Result<Arc<Listing>> {
+    cut_off::refuse(core)?;
     let mut own = false;
     let gathering = async {
         own = true;
         gather(core, sight, project).await.map(Arc::new)
     };
     let outcome = core.listings.0.try_get_with(key.clone(), gathering).await;
-    let order = sight.place.order.iter().map(|index| index.id);
     match outcome {
-        Ok(listing) if own || core.changes.unchanged(order, project, listing.seen) => Ok(listing),
+        Ok(listing) if own || is_unchanged(core, sight, project, listing.seen) => Ok(listing),
         Err(error) if own => Err(error.share()),
         // Somebody else failed, or began before a change. The caller may know of that change, and must not be shown what was
         // before it.
@@ -115,6 +137,8 @@ async fn gather(core: &Arc<Core>, sight: &Sight, project: &ProjectName) -> Resul
     }
     drop(c);
     fault::at(Step::PageGathered);
+    #[cfg(test)]
+    tests::pause().await;
     let mut listing = merge::merge(project, contributions);
     listing.seen = if is_present(core, sight) { seen } else { Serial::NEVER };
     judge(&mut listing, if open { &standings } else { &NOTHING_ASKED }, core.clock.now())?;
@@ -199,4 +223,131 @@ fn own_file(index: &Arc<Index>, file: db::files::File, version: Option<String>) 
         ..PageFile::bare(file.filename, "")
     };
     Listed { origin: index.clone(), file: shown, version, blob: Some(file.sha256), metadata_blob }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::access::{self, Caller};
+    use super::super::pages::{Form, Mount, page};
+    use super::super::store::{self, Incoming};
+    use super::super::{Rules, follow};
+    use super::*;
+    use crate::blobs::Blobs;
+    use crate::both;
+    use crate::clock::Clock;
+    use crate::db::Db;
+    use crate::db::blobs::BlobRow;
+    use crate::db::journal::{Action, Change};
+    use crate::names::{IndexName, UserName};
+    use crate::pypi::Sha256;
+    use crate::upstream::{Patience, Upstream};
+    use serde_json::{Map, json};
+    use tokio::sync::Notify;
+
+    /// Stops a builder between reading rows and keeping what it makes of them.
+    #[derive(Default)]
+    struct Pause {
+        reached: Notify,
+        go_on: Notify,
+    }
+
+    tokio::task_local! {
+        static PAUSE: Arc<Pause>;
+    }
+
+    pub(super) async fn pause() {
+        if let Ok(pause) = PAUSE.try_with(Arc::clone) {
+            pause.reached.notify_one();
+            pause.go_on.notified().await;
+        }
+    }
+
+    /// A node over this database.
+    async fn node(db: &Db, folder: &std::path::Path) -> Arc<Core> {
+        let blobs = Blobs::open_folder(folder).unwrap();
+        let core = Core::new(db.clone(), blobs, Upstream::direct(Patience::default()).unwrap(), Clock::System, Rules::default());
+        follow::load(&core).await.unwrap();
+        core
+    }
+
+    async fn make_index(db: &Db) {
+        let mut c = db.begin().await.unwrap();
+        let name = UserName::parse("alice").unwrap();
+        let user = db::users::add(&mut c, &name, &Default::default(), None, false, Timestamp(1)).await.unwrap().unwrap();
+        let (name, settings) = (IndexName::parse("dev").unwrap(), Map::new());
+        let index =
+            db::indexes::NewIndex { user, name: &name, kind: "stage", state: db::indexes::State::Ready, settings: &settings };
+        db::indexes::add(&mut c, &index, Timestamp(1)).await.unwrap();
+        c.commit().await.unwrap();
+    }
+
+    fn project() -> ProjectName {
+        ProjectName::parse("app").unwrap()
+    }
+
+    fn sight(core: &Core) -> Sight {
+        access::sight(&core.tree.load(), &Caller::ANONYMOUS, "alice", "dev", Some(&project())).unwrap()
+    }
+
+    async fn publish(core: &Core, version: &str) {
+        let index = sight(core).place.index.clone();
+        let (project, filename, metadata) = (project(), format!("app-{version}.tar.gz"), json!({}));
+        let file = Incoming {
+            project: &project,
+            display_name: "app",
+            version,
+            metadata: &metadata,
+            filename: &filename,
+            blob: BlobRow { sha256: Sha256::of(version.as_bytes()), size: 1, md5: None, blake2: None },
+            metadata_blob: None,
+            requires_python: None,
+            uploaded: Timestamp(1),
+            uploaded_by: None,
+            log: None,
+        };
+        let mut c = core.db.begin().await.unwrap();
+        let stored = store::put(&mut c, &index, &file, Timestamp(1)).await.unwrap();
+        let change = Change {
+            actor: "system",
+            index: Some(index.id),
+            project: Some(&project),
+            action: Action::FileAdd,
+            detail: json!({}),
+        };
+        store::seal(&mut c, &[stored], &change, Timestamp(1)).await.unwrap();
+        c.commit().await.unwrap();
+        follow::catch_up(core).await.unwrap();
+    }
+
+    async fn shown(core: &Arc<Core>) -> usize {
+        let page = page(core, &sight(core), &project(), Form::Html, Mount { climb: 2, index: None }).await.unwrap();
+        String::from_utf8_lossy(&page.identity).matches(".tar.gz</a>").count()
+    }
+
+    // A builder has read the rows and not yet kept its page when another node publishes. Whether this node follows the journal
+    // before the page is kept or after: the next page shows the file.
+    both! {
+        async fn a_page_built_while_another_node_publishes_is_not_taken_for_current(db: Db) {
+            let folder = tempfile::tempdir().unwrap();
+            make_index(&db).await;
+            let (one, other) = (node(&db, folder.path()).await, node(&db, folder.path()).await);
+            publish(&other, "0").await;
+            follow::catch_up(&one).await.unwrap();
+            for (files, followed_first) in (1..).zip([true, false, true, false]) {
+                one.pages.forget_all();
+                one.listings.forget_all();
+                let (paused, building) = (Arc::new(Pause::default()), one.clone());
+                let builder = tokio::spawn(PAUSE.scope(paused.clone(), async move { shown(&building).await }));
+                paused.reached.notified().await;
+                publish(&other, &files.to_string()).await;
+                if followed_first {
+                    follow::catch_up(&one).await.unwrap();
+                }
+                paused.go_on.notify_one();
+                assert_eq!(builder.await.unwrap(), files, "what was there when it was read");
+                follow::catch_up(&one).await.unwrap();
+                assert_eq!(shown(&one).await, files + 1);
+            }
+        }
+    }
 }

@@ -61,14 +61,22 @@ pub async fn refresh(core: &Arc<Core>, index: &Arc<Index>, project: &ProjectName
         return Ok(standing);
     }
     let _turn = core.refreshes.turn((index.id, Some(project.clone()))).await;
-    // Whoever had the turn before may have done the work.
-    let row = db::mirrors::page(&mut core.db.read().await?, index.id, project.as_str()).await?;
-    if let Some(standing) = standing(core, index, project, row.as_ref()) {
-        return Ok(standing);
+    for _ in 0..limits::MIRROR_REFRESH_TRIES {
+        // Whoever had the turn before may have done the work; or another node, while this one asked.
+        let row = db::mirrors::page(&mut core.db.read().await?, index.id, project.as_str()).await?;
+        if let Some(standing) = standing(core, index, project, row.as_ref()) {
+            return Ok(standing);
+        }
+        // In a task of its own: a client that leaves does not waste what upstream is about to say.
+        let (task, index, project) = (core.clone(), index.clone(), project.clone());
+        if let Some(standing) = core.tasks.spawn(async move { ask(&task, &index, &project, row).await }).await?? {
+            return Ok(standing);
+        }
     }
-    // In a task of its own: a client that leaves does not waste what upstream is about to say.
-    let (task, index, project) = (core.clone(), index.clone(), project.clone());
-    core.tasks.spawn(async move { ask(&task, &index, &project, row).await }).await?
+    Err(Error::Unavailable {
+        message: format!("the mirrored page of {project} changes too fast; try again"),
+        retry_after: limits::MIRROR_REST_AFTER_FAILURE,
+    })
 }
 
 /// The standing without asking upstream; `None`: it is time to ask.
@@ -92,7 +100,8 @@ fn standing(core: &Core, index: &Index, project: &ProjectName, row: Option<&Mirr
     }
 }
 
-async fn ask(core: &Arc<Core>, index: &Index, project: &ProjectName, row: Option<MirrorPage>) -> Result<Standing> {
+/// Asks upstream and keeps what it says; `None` if the record is no longer the one that was asked for.
+async fn ask(core: &Arc<Core>, index: &Index, project: &ProjectName, row: Option<MirrorPage>) -> Result<Option<Standing>> {
     let answer = match origin(index) {
         Ok(origin) => {
             let etag = row.as_ref().and_then(|row| row.etag.as_deref());
@@ -101,18 +110,18 @@ async fn ask(core: &Arc<Core>, index: &Index, project: &ProjectName, row: Option
         Err(why) => Err(why),
     };
     let now = core.clock.now();
-    let fresh = Standing::Fresh(now.plus(index.settings.mirror_cache_expiry));
+    let fresh = Some(Standing::Fresh(now.plus(index.settings.mirror_cache_expiry)));
+    let failed = async |row, why| failed(core, index, project, row, why).await.map(Some);
     match (answer, row) {
-        (Err(why), row) => failed(core, index, project, row, why).await,
-        (Ok(PageAnswer::NotModified), Some(_)) => {
+        (Err(why), row) => failed(row, why).await,
+        (Ok(PageAnswer::NotModified), Some(row)) => {
             let mut c = core.db.begin().await?;
-            db::mirrors::touch_page(&mut c, index.id, project.as_str(), now, 0).await?;
+            db::mirrors::touch_page(&mut c, index.id, project.as_str(), &row, now).await?;
             c.commit().await?;
             Ok(fresh)
         }
         (Ok(PageAnswer::NotModified), None) => {
-            failed(core, index, project, None, "upstream says that nothing has changed, but nothing was asked before".into())
-                .await
+            failed(None, "upstream says that nothing has changed, but nothing was asked before".into()).await
         }
         (Ok(PageAnswer::Missing), None) => {
             core.outcomes.0.insert((index.id, project.clone()), (now.plus(index.settings.mirror_cache_expiry), None));
@@ -122,18 +131,17 @@ async fn ask(core: &Arc<Core>, index: &Index, project: &ProjectName, row: Option
             let before = Record::unpack(&row.body)?;
             let record = before.after_removal(now);
             let seen = Seen { changed: record != before, record, etag: None, digest: None };
-            keep(core, index, project, Some(&row), seen).await?;
-            Ok(fresh)
+            let kept = keep(core, index, project, Some(&row), seen).await?;
+            Ok(fresh.filter(|_| kept))
         }
         (Ok(PageAnswer::Page { content_type, body, etag, final_url, .. }), row) => {
-            let parsed = parse(row.as_ref(), project, content_type, body, final_url, now).await?;
-            match parsed {
+            match parse(row.as_ref(), project, content_type, body, final_url, now).await? {
                 Ok(seen) => {
-                    keep(core, index, project, row.as_ref(), Seen { etag, ..seen }).await?;
+                    let kept = keep(core, index, project, row.as_ref(), Seen { etag, ..seen }).await?;
                     core.outcomes.forget(index.id, project);
-                    Ok(fresh)
+                    Ok(fresh.filter(|_| kept))
                 }
-                Err(why) => failed(core, index, project, row, why).await,
+                Err(why) => failed(row, why).await,
             }
         }
     }
@@ -183,7 +191,7 @@ async fn failed(core: &Core, index: &Index, project: &ProjectName, row: Option<M
     core.outcomes.0.insert((index.id, project.clone()), (until, Some(why.clone())));
     let Some(row) = row else { return Ok(Standing::Unknown(why)) };
     let mut c = core.db.begin().await?;
-    db::mirrors::touch_page(&mut c, index.id, project.as_str(), row.checked, row.failures + 1).await?;
+    db::mirrors::note_failure(&mut c, index.id, project.as_str()).await?;
     c.commit().await?;
     Ok(Standing::Stale(last_seen(&row), until))
 }
@@ -193,8 +201,9 @@ fn last_seen(row: &MirrorPage) -> Timestamp {
     row.checked.max(row.changed)
 }
 
-/// Stores what upstream showed; journals it only if it shows in a page.
-async fn keep(core: &Core, index: &Index, project: &ProjectName, row: Option<&MirrorPage>, seen: Seen) -> Result<()> {
+/// Stores what upstream showed; journals it only if it shows in a page. `false` if the record is no longer `row`, which it was made
+/// from: what another node has recorded meanwhile must not be lost.
+async fn keep(core: &Core, index: &Index, project: &ProjectName, row: Option<&MirrorPage>, seen: Seen) -> Result<bool> {
     let now = core.clock.now();
     let record = seen.record;
     let body = tokio::task::spawn_blocking(move || record.pack()).await??;
@@ -208,7 +217,9 @@ async fn keep(core: &Core, index: &Index, project: &ProjectName, row: Option<&Mi
         body,
     };
     let mut c = core.db.begin().await?;
-    db::mirrors::put_page(&mut c, index.id, project.as_str(), &page).await?;
+    if !db::mirrors::put_page(&mut c, index.id, project.as_str(), row, &page).await? {
+        return Ok(false);
+    }
     if seen.changed {
         let change = Change {
             actor: "upstream",
@@ -224,29 +235,32 @@ async fn keep(core: &Core, index: &Index, project: &ProjectName, row: Option<&Mi
     if seen.changed {
         follow::catch_up(core).await?;
     }
-    Ok(())
+    Ok(true)
 }
 
 /// Makes the mirrors of an order ask for the project's page when it is next wanted. The record stays: should upstream not
 /// answer, it is still there.
-pub async fn forget(core: &Core, sight: &Sight, project: &ProjectName) -> Result<()> {
-    for index in sight.visible.iter().filter(|index| index.kind == Kind::Mirror) {
-        core.outcomes.forget(index.id, project);
-        let mut c = core.db.begin().await?;
-        db::mirrors::expire_page(&mut c, index.id, project.as_str()).await?;
-        // Journalled, because pages in memory, here and elsewhere, are good until their time.
-        let change = Change {
-            actor: "refresh",
-            index: Some(index.id),
-            project: Some(project),
-            action: Action::MirrorPage,
-            detail: Value::Null,
-        };
-        db::journal::append(&mut c, &change, core.clock.now()).await?;
-        c.commit().await?;
-    }
-    follow::catch_up(core).await?;
-    Ok(())
+pub async fn forget(core: &Arc<Core>, sight: &Sight, project: &ProjectName) -> Result<()> {
+    let mirrors = sight.visible.iter().filter(|index| index.kind == Kind::Mirror);
+    let (task, mirrors, project): (_, Vec<IndexId>, _) = (core.clone(), mirrors.map(|index| index.id).collect(), project.clone());
+    follow::change(core, async move {
+        for index in mirrors {
+            let mut c = task.db.begin().await?;
+            db::mirrors::expire_page(&mut c, index, project.as_str()).await?;
+            // Journalled, because pages in memory, here and elsewhere, are good until their time, and what upstream said is remembered.
+            let change = Change {
+                actor: "refresh",
+                index: Some(index),
+                project: Some(&project),
+                action: Action::MirrorPage,
+                detail: Value::Null,
+            };
+            db::journal::append(&mut c, &change, task.clock.now()).await?;
+            c.commit().await?;
+        }
+        Ok(())
+    })
+    .await
 }
 
 /// The mirror's upstream, or why it has none.

@@ -126,28 +126,43 @@ impl Pages {
         };
         Self(Cache::builder().max_capacity(budget).weigher(weigh).build())
     }
+
+    /// Drops them all.
+    pub fn forget_all(&self) {
+        self.0.invalidate_all();
+    }
 }
 
 /// The page of a project; [`Error::NotFound`] if no index that the caller may read knows it.
 pub async fn page(core: &Arc<Core>, sight: &Sight, project: &ProjectName, form: Form, mount: Mount) -> Result<Arc<Page>> {
     let key = PageKey { of: Key::new(sight, project), form, mount };
-    if let Some(page) = core.pages.0.get(&key).await {
+    let kept = core.pages.0.get(&key).await;
+    if let Some(page) = &kept {
         if is_current(core, sight, project, page.seen, page.valid_until) {
-            return Ok(page);
+            return Ok(page.clone());
         }
         core.pages.0.invalidate(&key).await;
     }
+    let made = make(core, sight, project, key.clone()).await;
+    if let (Err(Error::Unavailable { .. }), Some(kept)) = (&made, kept) {
+        // As for listings: what has only expired will do once it is known that the database is gone.
+        core.pages.0.insert(key, kept).await;
+    }
+    made
+}
+
+async fn make(core: &Arc<Core>, sight: &Sight, project: &ProjectName, key: PageKey) -> Result<Arc<Page>> {
     let listing = listing::listing(core, sight, project).await?;
     if !listing.known {
         return Err(Error::no_project(project));
     }
-    let made = core.pages.0.try_get_with(key.clone(), render(listing.clone(), form, key.mount.clone()));
+    let made = core.pages.0.try_get_with(key.clone(), render(listing.clone(), key.form, key.mount.clone()));
     let page = made.await.map_err(|error: Arc<Error>| error.share())?;
     match page.seen >= listing.seen {
         true => Ok(page),
         // Somebody else was rendering what was there before.
         false => {
-            let page = render(listing, form, key.mount.clone()).await?;
+            let page = render(listing, key.form, key.mount.clone()).await?;
             core.pages.0.insert(key, page.clone()).await;
             Ok(page)
         }

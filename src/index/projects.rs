@@ -95,7 +95,7 @@ async fn ask(core: &Core, index: &Index, row: Option<&MirrorPage>) -> Result<Opt
         tokio::task::spawn_blocking(move || page_parse::parse_list(content_type.as_deref().unwrap_or_default(), &body)).await?;
     match parsed {
         Ok(names) => {
-            keep(core, index, &names, etag).await?;
+            keep(core, index, row, &names, etag).await?;
             Ok(Some(names))
         }
         Err(error) => {
@@ -107,19 +107,22 @@ async fn ask(core: &Core, index: &Index, row: Option<&MirrorPage>) -> Result<Opt
 
 async fn touch(core: &Core, index: &Index, failures: i64) -> Result<()> {
     let mut c = core.db.begin().await?;
-    db::mirrors::touch_page(&mut c, index.id, LIST, core.clock.now(), failures).await?;
+    db::mirrors::touch_list(&mut c, index.id, LIST, core.clock.now(), failures).await?;
     c.commit().await?;
     Ok(())
 }
 
-async fn keep(core: &Core, index: &Index, names: &[ProjectName], etag: Option<String>) -> Result<()> {
+async fn keep(core: &Core, index: &Index, row: Option<&MirrorPage>, names: &[ProjectName], etag: Option<String>) -> Result<()> {
     let text: String = names.iter().flat_map(|name| [name.as_str(), "\n"]).collect();
     let pack = move || zstd::bulk::compress(text.as_bytes(), limits::RECORD_COMPRESSION);
     let body = tokio::task::spawn_blocking(pack).await??;
     let now = core.clock.now();
     let page = MirrorPage { etag, digest: None, serial: None, checked: now, changed: now, failures: 0, body };
     let mut c = core.db.begin().await?;
-    db::mirrors::put_page(&mut c, index.id, LIST, &page).await?;
+    if !db::mirrors::put_page(&mut c, index.id, LIST, row, &page).await? {
+        // Another node has asked at the same moment, and its answer is as good as ours.
+        return Ok(());
+    }
     let change =
         Change { actor: "upstream", index: Some(index.id), project: None, action: Action::MirrorList, detail: Value::Null };
     db::journal::append(&mut c, &change, now).await?;

@@ -23,6 +23,10 @@ pub struct Counts {
     pub docs: u64,
     /// Test results.
     pub results: u64,
+    /// Documentation archives and test results together, where they are not told apart.
+    pub attachments: u64,
+    /// Blobs, where those are what is moved.
+    pub blobs: u64,
     /// Bytes of all of them.
     pub bytes: u64,
 }
@@ -87,6 +91,8 @@ pub struct Report {
     pub came: Counts,
     /// What was here before, the same as it would have come.
     pub there: Counts,
+    /// What was taken away.
+    pub removed: Counts,
     /// What did not come.
     pub skipped: Vec<Skipped>,
     /// What came, but not as it was.
@@ -109,12 +115,15 @@ impl Report {
         self.warnings.push(text.into());
     }
 
-    /// The report for people, several lines. `verb` says what was done: `imported` or `exported`.
+    /// The report for people, several lines. `verb` says what was done: `imported`, `exported` or `backed up`.
     pub fn text(&self, verb: &str) -> String {
         let verb = if self.dry_run { format!("would be {verb}") } else { verb.to_owned() };
         let mut text = format!("{verb}: {}\n", self.came.text());
         if self.there != Counts::default() {
             text += &format!("there already: {}\n", self.there.text());
+        }
+        if self.removed != Counts::default() {
+            text += &format!("removed: {}\n", self.removed.text());
         }
         self.tell_skipped(&mut text);
         tell(&mut text, "warnings", &self.warnings);
@@ -163,6 +172,8 @@ impl Counts {
             (self.mirrored, "mirrored files"),
             (self.docs, "documentation archives"),
             (self.results, "test results"),
+            (self.attachments, "attachments"),
+            (self.blobs, "blobs"),
         ];
         let mut parts: Vec<String> =
             counted.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}")).collect();

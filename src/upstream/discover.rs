@@ -1,7 +1,7 @@
 //! `--upstream auto`: which index this machine's own pip and uv install from. Asked once, at the first start.
 //!
-//! What they say is parsed by pure functions; the only I/O is running `pip` and looking up whether an address is this
-//! machine's. No address of any index is written here, and an address is never logged with its credentials.
+//! What they say is parsed by pure functions; the only I/O is running `pip`, reading its configuration where there is none (as in
+//! a container), and looking up whether an address is this machine's. No address of any index is written here, and an address is never logged with its credentials.
 
 use super::origin::Origin;
 use crate::limits::{UPSTREAM_CONNECT_WAIT, UPSTREAM_DISCOVERY_PROGRAM_WAIT};
@@ -31,7 +31,8 @@ pub struct Ourselves {
 pub const PIPS: &[&[&str]] = &[&["pip"], &["pip3"], &["python3", "-m", "pip"]];
 
 /// Looks for the index in this order: `PIP_INDEX_URL`, `UV_DEFAULT_INDEX`, `UV_INDEX_URL`, pip's configuration files, the
-/// default that pip's own help names. The first that is an HTTP address and not this server wins.
+/// default that pip's own help names. The first that is an HTTP address and not this server wins. Without a pip on this machine
+/// the file is read that `PIP_CONFIG_FILE` names: the Docker image has one, written by the pip that it was built with.
 ///
 /// `env` reads an environment variable; `pips` is [`PIPS`] outside tests.
 pub async fn discover(
@@ -45,7 +46,10 @@ pub async fn discover(
             return Some(found);
         }
     }
-    let (pip, configuration) = first_pip(pips).await?;
+    let Some((pip, configuration)) = first_pip(pips).await else {
+        let file = tokio::fs::read_to_string(env("PIP_CONFIG_FILE")?).await.ok()?;
+        return usable(index_of_file(&file), "PIP_CONFIG_FILE", ourselves).await;
+    };
     if let Some(found) = usable(index_of_configuration(&configuration), "pip's configuration", ourselves).await {
         return Some(found);
     }
@@ -91,6 +95,22 @@ fn index_of_configuration(output: &str) -> Option<Origin> {
         })
     };
     [":env:.index-url", "install.index-url", "global.index-url"].into_iter().find_map(|key| Origin::parse(value(key)?).ok())
+}
+
+/// The index in a configuration file of pip's: `index-url = https://index.example/simple` below `[install]`, else `[global]`.
+fn index_of_file(text: &str) -> Option<Origin> {
+    let (mut section, mut found) = ("", [None, None]);
+    for line in text.lines().map(str::trim).filter(|line| !line.starts_with(['#', ';'])) {
+        if let Some(name) = line.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+            section = name.trim();
+        } else if let Some((key, value)) = line.split_once(['=', ':'])
+            && let Some(place) = ["install", "global"].iter().position(|name| *name == section)
+            && key.trim().replace('_', "-") == "index-url"
+        {
+            found[place] = Origin::parse(value.trim()).ok();
+        }
+    }
+    found.into_iter().flatten().next()
 }
 
 /// The default that `pip install --help` names: `-i, --index-url <url>  Base URL of … (default https://…).` The text wraps,
@@ -183,6 +203,35 @@ mod tests {
             ("", None),
         ] {
             assert_eq!(shown(index_of_configuration(output)).as_deref(), wanted, "{output}");
+        }
+    }
+
+    #[test]
+    fn a_configuration_file_is_read_where_there_is_no_pip() {
+        for (text, wanted) in [
+            ("[global]\nindex-url = https://index.example/simple\n", Some(INDEX)),
+            ("# index-url = https://a.example/\n[global]\r\nindex_url: https://index.example/simple\r\n", Some(INDEX)),
+            ("[global]\nindex-url = https://a.example/\n[install]\nindex-url = https://index.example/simple\n", Some(INDEX)),
+            ("[install]\nindex-url = https://index.example/simple\n[global]\nindex-url = https://a.example/\n", Some(INDEX)),
+            ("[download]\nindex-url = https://a.example/\n", None),
+            ("index-url = https://a.example/\n[global]\nextra-index-url = https://a.example/\n", None),
+            ("[global]\nindex-url = /srv/wheels\n", None),
+        ] {
+            assert_eq!(shown(index_of_file(text)).as_deref(), wanted, "{text}");
+        }
+    }
+
+    #[tokio::test]
+    async fn pips_file_counts_only_without_a_pip() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "[global]\nindex-url = https://file.example/\n").unwrap();
+        let path = file.path().to_str().unwrap().to_owned();
+        let env = move |name: &str| (name == "PIP_CONFIG_FILE").then(|| path.clone());
+        let plain = pip("case $0 in install) echo '-i, --index-url <url> (default https://help.example/)';; esac");
+        let none: &[&[&str]] = &[&["no-such-program-anywhere"]];
+        for (pips, wanted) in [(none, "https://file.example/"), (&[&plain[..]][..], "https://help.example/")] {
+            let found = discover(&env, &Ourselves::default(), pips).await.unwrap();
+            assert_eq!(found.origin.public(), wanted);
         }
     }
 

@@ -27,7 +27,7 @@ TOOLS: dict[str, list[str]] = {
     "pip-tools": ["pip-tools"],
     "pipenv": ["pipenv"],
     "poetry": ["poetry"],
-    "pytest": ["pytest", "pytest-xdist"],
+    "pytest": ["pytest", "pytest-xdist", "dockerfile-parse", "ruamel.yaml"],
     "twine": ["twine"],
     "uv": ["uv"],
 }

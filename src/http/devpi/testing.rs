@@ -138,7 +138,7 @@ impl Server {
         };
         let index = self.site.core.tree.load().find(user, index).unwrap().index.id;
         let mut c = self.site.core.db.begin().await.unwrap();
-        db::mirrors::put_page(&mut c, index, name.as_str(), &row).await.unwrap();
+        assert!(db::mirrors::put_page(&mut c, index, name.as_str(), None, &row).await.unwrap());
         c.commit().await.unwrap();
     }
 }

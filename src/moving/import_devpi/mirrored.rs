@@ -14,7 +14,7 @@ use crate::index::store::Outcome;
 use crate::index::tree::Index;
 use crate::index::{Core, fetch};
 use crate::pypi::{PageFile, ProjectName, filename_guess};
-use anyhow::Result;
+use anyhow::{Result, bail};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -101,7 +101,10 @@ async fn record(c: &mut Conn, index: &Index, project: &ProjectName, ready: &[Rea
         failures: before.as_ref().map_or(0, |row| row.failures),
         body: record.pack()?,
     };
-    Ok(db::mirrors::put_page(c, index.id, project.as_str(), &page).await?)
+    match db::mirrors::put_page(c, index.id, project.as_str(), before.as_ref(), &page).await? {
+        true => Ok(()),
+        false => bail!("the mirrored page of {project} was changed meanwhile: start the import again"),
+    }
 }
 
 fn recorded(file: &Ready, now: Timestamp) -> RecordedFile {

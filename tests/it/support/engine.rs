@@ -2,7 +2,8 @@
 
 use cheeseshop::db::Db;
 use sqlx::postgres::PgConnectOptions;
-use sqlx::{ConnectOptions, Executor};
+use sqlx::{ConnectOptions, Executor, PgConnection};
+use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::Path;
 use std::str::FromStr;
 
@@ -32,6 +33,24 @@ impl Database {
         let mut c = options.connect().await.unwrap();
         c.execute(sqlx::AssertSqlSafe(format!("CREATE SCHEMA {schema}"))).await.unwrap();
         Self::Postgres(Box::new(options.options([("search_path", schema)])))
+    }
+
+    /// The same PostgreSQL by another way.
+    pub fn behind(&self, proxy: &super::Proxy) -> Self {
+        let Self::Postgres(options) = self else { panic!("nothing lies between a process and SQLite") };
+        Self::Postgres(Box::new(options.clone().host("127.0.0.1").port(proxy.address.port())))
+    }
+
+    /// Where PostgreSQL listens.
+    pub fn address(&self) -> SocketAddr {
+        let Self::Postgres(options) = self else { panic!("SQLite listens nowhere") };
+        (options.get_host(), options.get_port()).to_socket_addrs().unwrap().next().unwrap()
+    }
+
+    /// A connection for what only a test does.
+    pub async fn raw(&self) -> PgConnection {
+        let Self::Postgres(options) = self else { panic!("PostgreSQL only") };
+        options.connect().await.unwrap()
     }
 
     pub async fn open(&self) -> Db {

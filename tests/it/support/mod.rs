@@ -5,7 +5,9 @@ pub mod dist;
 pub mod dump;
 pub mod engine;
 pub mod form;
+pub mod full;
 pub mod page;
+pub mod proxy;
 pub mod shop;
 pub mod upstream;
 
@@ -15,6 +17,7 @@ pub use dump::Dump;
 pub use engine::Engine;
 pub(crate) use engine::both;
 pub use form::Form;
+pub use proxy::{Proxy, Way};
 pub use shop::Shop;
 pub use upstream::{FakeUpstream, Item, Mode};
 

@@ -4,6 +4,7 @@ use super::ask::{Answer, Ask};
 use super::engine::{Database, Engine};
 use super::{Dist, FakeUpstream, Form};
 use axum::http::Method;
+use cheeseshop::app::background::Background;
 use cheeseshop::blobs::Blobs;
 use cheeseshop::clock::{Clock, Timestamp};
 use cheeseshop::db::users::Profile;
@@ -11,7 +12,7 @@ use cheeseshop::db::{self, Serial};
 use cheeseshop::http::Site;
 use cheeseshop::index::access::{Caller, Grant, Scope};
 use cheeseshop::index::settings::{Edit, Kind};
-use cheeseshop::index::{Core, Rules, account, admin, follow};
+use cheeseshop::index::{Core, Rules, account, admin, follow, nodes};
 use cheeseshop::names::IndexPath;
 use cheeseshop::upstream::{Patience, Upstream};
 use std::sync::{Arc, LazyLock};
@@ -21,7 +22,7 @@ use std::time::Duration;
 pub struct Shop {
     pub site: Arc<Site>,
     pub clock: Clock,
-    database: Database,
+    pub database: Database,
     options: Options,
     folder: Arc<tempfile::TempDir>,
 }
@@ -86,6 +87,30 @@ impl Shop {
     /// Another process over the same database and blobs, with nothing in memory.
     pub async fn another(&self) -> Self {
         Self::open(self.database.clone(), self.folder.clone(), self.clock.clone(), self.options.clone()).await
+    }
+
+    /// The same, reaching PostgreSQL by another way.
+    pub async fn another_behind(&self, proxy: &super::Proxy) -> Self {
+        let database = self.database.behind(proxy);
+        Self::open(database, self.folder.clone(), self.clock.clone(), self.options.clone()).await
+    }
+
+    /// Makes this a node that others wait for, and follows the journal from now on, as `app::run` does it.
+    pub async fn serve(&self) -> Background {
+        nodes::join(self.core(), "127.0.0.1:3141").await.unwrap();
+        follow::catch_up(self.core()).await.unwrap();
+        Background::start(self.core())
+    }
+
+    /// The same options and time over the data folder `folder`, as if that were another machine: SQLite and blobs.
+    pub async fn over(&self, folder: tempfile::TempDir) -> Self {
+        let database = Database::Sqlite(format!("sqlite:{}", folder.path().join("cheeseshop.db").display()));
+        Self::open(database, Arc::new(folder), self.clock.clone(), self.options.clone()).await
+    }
+
+    /// The folder of its files; blobs are below `blobs`.
+    pub fn folder(&self) -> &std::path::Path {
+        self.folder.path()
     }
 
     /// The same server after a restart with other options.

@@ -1,0 +1,138 @@
+//! Exports that are not whole, or not for this server, are refused, and leave nothing behind.
+
+use super::house::{empty, export, import};
+use super::support::full;
+use super::support::{Engine, both};
+use serde_json::{Value, json};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+fn manifest(folder: &Path) -> Value {
+    serde_json::from_slice(&fs::read(folder.join("manifest.json")).unwrap()).unwrap()
+}
+
+fn change(folder: &Path, change: impl FnOnce(&mut Value)) {
+    let mut manifest = manifest(folder);
+    change(&mut manifest);
+    fs::write(folder.join("manifest.json"), manifest.to_string()).unwrap();
+}
+
+/// Some blob of the export.
+fn a_blob(folder: &Path) -> PathBuf {
+    let below = |folder: PathBuf| fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let blobs = below(folder.join("blobs")).filter(|path| path.file_name().unwrap().len() == 2);
+    blobs.flat_map(below).flat_map(below).next().unwrap()
+}
+
+fn copy(from: &Path, to: &Path) {
+    assert!(std::process::Command::new("cp").arg("-r").arg(from).arg(to).status().unwrap().success());
+}
+
+type Breaking = fn(&Path);
+
+/// Rewrites a table's file and its digest in the manifest.
+fn rewrite(folder: &Path, table: &str, lines: impl FnOnce(String) -> String) {
+    let path = folder.join("tables").join(format!("{table}.jsonl.zst"));
+    let text = String::from_utf8(zstd::decode_all(fs::File::open(&path).unwrap()).unwrap()).unwrap();
+    fs::write(&path, zstd::encode_all(lines(text).as_bytes(), 1).unwrap()).unwrap();
+    let digest = super::support::dist::sha256(&fs::read(&path).unwrap());
+    change(folder, |manifest| {
+        let tables = manifest["tables"].as_array_mut().unwrap();
+        tables.iter_mut().find(|entry| entry["name"] == table).unwrap()["sha256"] = json!(digest);
+    });
+}
+
+const BREAKINGS: &[(Breaking, &str)] = &[
+    (|folder| fs::remove_file(folder.join("manifest.json")).unwrap(), "was not finished"),
+    (|folder| fs::write(folder.join("manifest.json"), "{").unwrap(), "cannot be read"),
+    (|folder| change(folder, |manifest| manifest["format"] = json!(2)), "newer version"),
+    (|folder| change(folder, |manifest| manifest["schema"] = json!(99_999)), "newer version"),
+    (|folder| change(folder, |manifest| manifest["tables"][1]["columns"][1] = json!("shoe_size")), "newer version"),
+    (|folder| change(folder, |manifest| manifest["tables"][0]["name"] = json!("../x")), "no table's name"),
+    (|folder| change(folder, |manifest| manifest["tables"][1]["rows"] = json!(1)), "not the 1 that manifest.json names"),
+    (|folder| fs::remove_file(folder.join("tables/users.jsonl.zst")).unwrap(), "users.jsonl.zst is missing"),
+    (
+        |folder| {
+            let path = folder.join("tables/journal.jsonl.zst");
+            let bytes = fs::read(&path).unwrap();
+            fs::write(path, &bytes[..bytes.len() / 2]).unwrap();
+        },
+        "journal.jsonl.zst is damaged",
+    ),
+    (|folder| fs::remove_file(a_blob(folder)).unwrap(), "neither in the export"),
+    (
+        |folder| {
+            let path = a_blob(folder);
+            let mut bytes = fs::read(&path).unwrap();
+            bytes[0] ^= 1;
+            fs::write(path, bytes).unwrap();
+        },
+        "is damaged: its bytes have the digest",
+    ),
+    // Digests that agree, and rows that the database refuses: the last table, so that all others are written before.
+    (|folder| rewrite(folder, "journal", |text| text.replacen("[1,", "[2,", 1)), "the rows of journal cannot be taken in"),
+    (|folder| rewrite(folder, "files", |text| text.replacen('[', "[\"x\",", 1)), "the rows of files cannot be taken in"),
+];
+
+both! {
+    async fn what_is_broken_is_refused_and_nothing_is_seen_of_it(engine: Engine) {
+        let filled = full::fill(Engine::Sqlite).await;
+        let folder = tempfile::tempdir().unwrap();
+        let whole = folder.path().join("whole");
+        export(&filled.shop, &whole, true).await.unwrap();
+        for (number, (breaking, reason)) in BREAKINGS.iter().enumerate() {
+            let broken = folder.path().join(number.to_string());
+            copy(&whole, &broken);
+            breaking(&broken);
+            let target = empty(engine).await;
+            let nothing = full::rows(&target).await;
+            let error = format!("{:#}", import(&target, &broken).await.unwrap_err());
+            assert!(error.contains(reason), "{number}: {error}");
+            let mut rows = full::rows(&target).await;
+            // PostgreSQL's sequences are not part of transactions; a number that was skipped shows nowhere.
+            if engine == Engine::Postgres {
+                rows.values_mut().zip(nothing.values()).for_each(|(rows, nothing)| *rows.last_mut().unwrap() = nothing.last().unwrap().clone());
+            }
+            assert_eq!(rows, nothing, "{number}");
+            // What it brought of the blobs is no hindrance.
+            import(&target, &whole).await.unwrap();
+        }
+        let target = empty(engine).await;
+        import(&target, &whole).await.unwrap();
+        filled.is_all_in(&target.another().await).await;
+        let error = import(&target, &whole).await.unwrap_err().to_string();
+        assert!(error.contains("is not empty"), "{error}");
+    }
+
+    async fn an_export_goes_on_where_it_was_and_into_nothing_else(engine: Engine) {
+        let filled = full::fill(engine).await;
+        let folder = tempfile::tempdir().unwrap();
+        let out = export(&filled.shop, folder.path(), true).await.unwrap();
+        let error = export(&filled.shop, folder.path(), true).await.unwrap_err().to_string();
+        assert!(error.contains("is not empty"), "{error}");
+        // As if it had ended before the manifest and one blob.
+        fs::rename(folder.path().join("manifest.json"), folder.path().join("manifest.json.part")).unwrap();
+        fs::remove_file(a_blob(folder.path())).unwrap();
+        let again = export(&filled.shop, folder.path(), true).await.unwrap();
+        assert_eq!((again.came.blobs, again.there.blobs), (1, out.came.blobs - 1));
+        assert!(!folder.path().join("blobs/incoming").exists());
+        import(&empty(engine).await, folder.path()).await.unwrap();
+    }
+
+    /// A blob that a broken disk has changed is no reason to write a broken export.
+    async fn a_damaged_or_missing_blob_is_named(engine: Engine) {
+        let filled = full::fill(engine).await;
+        let digest = filled.wheel.sha256();
+        let path = filled.shop.folder().join("blobs").join(&digest[..2]).join(&digest[2..4]).join(&digest);
+        let mut bytes = fs::read(&path).unwrap();
+        bytes[0] ^= 1;
+        fs::write(&path, bytes).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let error = export(&filled.shop, &folder.path().join("a"), true).await.unwrap_err().to_string();
+        assert!(error.contains(&digest) && error.contains("damaged"), "{error}");
+        fs::remove_file(&path).unwrap();
+        let error = export(&filled.shop, &folder.path().join("b"), true).await.unwrap_err().to_string();
+        assert!(error.contains(&digest) && error.contains("not in the store"), "{error}");
+        assert!(!folder.path().join("b/manifest.json").exists());
+    }
+}
