@@ -4,7 +4,7 @@ pub mod background;
 mod bootstrap_file;
 pub mod start;
 
-use crate::blobs::Blobs;
+use crate::blobs::{Address, Blobs};
 use crate::clock::Clock;
 use crate::config::{LogFormat, Place, ServeOptions};
 use crate::db::Db;
@@ -34,6 +34,7 @@ pub async fn run(options: ServeOptions, say: Say<'_>) -> Result<()> {
     let listener = listen(&options).await?;
     make_folder(&options.place.data_dir)?;
     let core = open(&options.place, rules(&options)).await?;
+    core.blobs.check().await.context("the bucket cannot be used")?;
     let prepare = start::prepare(&core, &options, &declared, listener.local_addr()?, say);
     // A first signal waits for this: a password that is made must be told.
     match shutdown.now.run_until_cancelled(prepare).await {
@@ -44,6 +45,7 @@ pub async fn run(options: ServeOptions, say: Say<'_>) -> Result<()> {
         core: core.clone(),
         outside_url: options.outside_url.clone(),
         trusted_proxies: options.trusted_proxy.clone(),
+        delivery: options.blob_delivery,
         uuid: HeaderValue::try_from(setup::server_uuid(&core).await?)?,
     });
     // What was changed while this was no node is found now; whoever changes something from now on waits for us.
@@ -93,11 +95,20 @@ fn rules(options: &ServeOptions) -> Rules {
 /// Opens database, blobs and the rest at `place`, whose data folder exists, and reads the tree of indexes.
 pub async fn open(place: &Place, rules: Rules) -> Result<Arc<Core>> {
     let db = Db::open(place.database_url()?.reveal()).await.context("the database cannot be opened")?;
-    let folder = place.blobs_folder();
-    let blobs = Blobs::open_folder(&folder).with_context(|| format!("the folder {} cannot be used", folder.display()))?;
+    let blobs = open_blobs(place)?;
     let core = Core::new(db, blobs, Upstream::new(Patience::default())?, Clock::System, rules);
     follow::load(&core).await.map_err(start::plain)?;
     Ok(core)
+}
+
+/// Opens the store of all files. A bucket is not asked anything yet.
+fn open_blobs(place: &Place) -> Result<Blobs> {
+    let address = place.blobs_address();
+    let opened = Blobs::open_at(&address, &place.data_dir, place.blobs_ca.as_deref());
+    opened.with_context(|| match &address {
+        Address::Folder(folder) => format!("the folder {} cannot be used", folder.display()),
+        Address::Bucket(bucket) => format!("the bucket {bucket} cannot be used"),
+    })
 }
 
 /// Lets changes that are under way end, then closes the database. A second signal, or the end of patience, cuts it short.

@@ -6,6 +6,8 @@
 
 pub mod units;
 
+use crate::blobs::Address;
+use crate::http::delivery::Delivery;
 use crate::index::settings::UploadChecks;
 use crate::limits;
 use crate::names::{IndexPath, UserName};
@@ -36,9 +38,13 @@ pub struct Place {
     /// A file that holds what `--database` would say.
     #[arg(long, global = true, env = "CHEESESHOP_DATABASE_FILE", value_name = "FILE", conflicts_with = "database")]
     pub database_file: Option<PathBuf>,
-    /// The folder of all files; it may lie on another file system [default: <data-dir>/blobs].
-    #[arg(long, global = true, env = "CHEESESHOP_BLOBS", value_name = "FOLDER")]
-    pub blobs: Option<PathBuf>,
+    /// Where all files are: a folder, which may lie on another file system, or a bucket: `s3://bucket/prefix`,
+    /// `gs://bucket/prefix` or `az://container/prefix` [default: <data-dir>/blobs].
+    #[arg(long, global = true, env = "CHEESESHOP_BLOBS", value_name = "FOLDER|URL", value_parser = Address::parse)]
+    pub blobs: Option<Address>,
+    /// A file of certificates, in PEM form, that are trusted beside the system's when a bucket is asked.
+    #[arg(long, global = true, env = "CHEESESHOP_BLOBS_CA", value_name = "FILE")]
+    pub blobs_ca: Option<PathBuf>,
 }
 
 /// What `serve` can be told.
@@ -82,6 +88,10 @@ pub struct ServeOptions {
     /// The largest file that may be uploaded or mirrored.
     #[arg(long, env = "CHEESESHOP_MAX_FILE_SIZE", value_name = "SIZE", default_value_t = Size(limits::FILE_BYTES_MAX))]
     pub max_file_size: Size,
+    /// How clients get files from a bucket: `stream`, through this server; `redirect`, by a link to the bucket, which they must
+    /// be able to reach; `auto`, by a link where the file is large and the client is known to do well with that.
+    #[arg(long, env = "CHEESESHOP_BLOB_DELIVERY", value_name = "WAY", default_value = "stream", hide_possible_values = true)]
+    pub blob_delivery: Delivery,
     /// Memory for finished pages.
     #[arg(long, env = "CHEESESHOP_PAGE_CACHE", value_name = "SIZE", default_value_t = Size(limits::PAGE_CACHE_BYTES))]
     pub page_cache: Size,
@@ -187,9 +197,9 @@ impl Place {
         }))
     }
 
-    /// The folder of all files.
-    pub fn blobs_folder(&self) -> PathBuf {
-        self.blobs.clone().unwrap_or_else(|| self.data_dir.join("blobs"))
+    /// Where all files are.
+    pub fn blobs_address(&self) -> Address {
+        self.blobs.clone().unwrap_or_else(|| Address::Folder(self.data_dir.join("blobs")))
     }
 }
 
@@ -206,6 +216,12 @@ impl ServeOptions {
         self.upstream_choice()?;
         if self.max_file_size.0 == 0 {
             return Err(Invalid("--max-file-size must be at least one byte".into()));
+        }
+        if let (Delivery::Redirect, Address::Folder(folder)) = (self.blob_delivery, self.place.blobs_address()) {
+            return Err(Invalid(format!(
+                "--blob-delivery redirect sends clients to a bucket, and the files are in the folder {}: use stream, or auto",
+                folder.display()
+            )));
         }
         let password = self.root_password()?;
         if password.is_some_and(|password| password.reveal().is_empty()) && !self.listen.ip().is_loopback() {
@@ -303,7 +319,7 @@ mod tests {
         assert_eq!(options.page_cache.0, limits::PAGE_CACHE_BYTES);
         assert_eq!(options.upstream_choice().unwrap(), UpstreamChoice::Auto);
         assert_eq!(options.place.database_url().unwrap().reveal(), "sqlite:cheeseshop-data/cheeseshop.db");
-        assert_eq!(options.place.blobs_folder(), Path::new("cheeseshop-data/blobs"));
+        assert_eq!(options.place.blobs_address(), Address::Folder("cheeseshop-data/blobs".into()));
         assert!(options.root_password().unwrap().is_none() && options.default_index.is_none());
     }
 
@@ -323,6 +339,10 @@ mod tests {
             (&["--max-file-size", "4GB"], "not a size"),
             (&["--max-file-size", "0"], "at least one byte"),
             (&["--restrict-modify", "a/b"], "aren't allowed"),
+            (&["--blobs", "s3://"], "name of the bucket is missing"),
+            (&["--blobs", "ftp://bucket"], "gs://bucket/prefix"),
+            (&["--blob-delivery", "redirect"], "use stream, or auto"),
+            (&["--blob-delivery", "fast"], "redirect"),
             (&["--log", "info,=,"], "invalid"),
             (&["--log-format", "xml"], "text"),
             (&["--root-password", "a", "--root-password-file", "b"], "cannot be used with"),

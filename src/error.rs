@@ -110,6 +110,14 @@ impl From<std::io::Error> for Error {
     fn from(error: std::io::Error) -> Self {
         match error.kind() {
             std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => Self::NoRoom,
+            // The object store, or a network drive, cannot be reached: passing trouble, worth a retry.
+            std::io::ErrorKind::NotConnected | std::io::ErrorKind::TimedOut => {
+                tracing::warn!(%error, "the store of files does not answer");
+                Self::Unavailable {
+                    message: "the store of files does not answer; try again".into(),
+                    retry_after: Duration::from_secs(2),
+                }
+            }
             _ => Self::Internal(error.into()),
         }
     }

@@ -10,6 +10,8 @@
 pub enum Step {
     /// An upload's form and file were received; nothing is kept yet.
     UploadSpooled,
+    /// A part of a large file was sent to an object store, which does not show the file yet.
+    BlobPartSent,
     /// An upload's file is a blob; no row names it.
     UploadBlobKept,
     /// An upload's rows are written, not committed.

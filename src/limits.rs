@@ -54,6 +54,40 @@ pub const BLOB_READ_BYTES: usize = 256 * 1024;
 /// Bytes collected before they are hashed and written: one hop to the blocking pool for each, so not too few.
 pub const SPOOL_BUFFER_BYTES: usize = 256 * 1024;
 
+// Object stores
+
+/// How long a connection to an object store may take to stand.
+pub const OBJECT_CONNECT_WAIT: Duration = Duration::from_secs(5);
+/// The longest silence of an object store, and the time in which it must have received one part: 8 MiB over a line of 3 Mbit/s.
+pub const OBJECT_IDLE_WAIT: Duration = Duration::from_secs(30);
+/// Bytes of the smallest file for which `--blob-delivery auto` sends a client to the object store: for less, the second
+/// connection costs more than it saves.
+pub const OBJECT_LINK_BYTES_MIN: u64 = 16 << 20;
+/// How long a link to an object can be used. It is used at once, but clocks differ.
+pub const OBJECT_LINK_LIFETIME: Duration = Duration::from_secs(300);
+/// Bytes of one part of a file that is sent in parts. S3 wants at least 5 MiB, some look-alikes parts of the same size.
+pub const OBJECT_PART_BYTES: u64 = 8 << 20;
+/// Parts of one file under way at once; each is in memory.
+pub const OBJECT_PARTS_AT_ONCE: usize = 2;
+/// Parts of one file, S3's number; the parts of a file that would need more are larger.
+pub const OBJECT_PARTS_MAX: u64 = 10_000;
+/// Bytes of a file that is sent as a whole: one request instead of three.
+pub const OBJECT_PUT_BYTES_MAX: u64 = 10 << 20;
+/// How long `/ready` waits for the object store.
+pub const OBJECT_READY_WAIT: Duration = Duration::from_secs(3);
+/// How often one read of an object is resumed from where it broke, beside the requests that are repeated.
+pub const OBJECT_RESUMES_MAX: usize = 2;
+/// How often a request that failed is repeated.
+pub const OBJECT_RETRIES_MAX: usize = 4;
+/// The pause before a request is repeated for the first time; each further one is about twice as long.
+pub const OBJECT_RETRY_PAUSE: Duration = Duration::from_millis(100);
+/// The longest pause before a request is repeated.
+pub const OBJECT_RETRY_PAUSE_MAX: Duration = Duration::from_secs(3);
+/// How long after its first try a request may be repeated.
+pub const OBJECT_RETRY_TIME: Duration = Duration::from_secs(30);
+/// Bytes of an object that are held in memory while an archive in it is looked through. It begins with `BLOB_READ_BYTES`.
+pub const OBJECT_WINDOW_BYTES_MAX: u64 = 4 << 20;
+
 // Connections
 
 /// How long the server waits before it accepts again after the system refused it a connection: for lack of file handles or

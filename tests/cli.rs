@@ -328,7 +328,11 @@ fn a_server_starts_on_a_copy_of_its_backup_and_on_its_export() {
     let said = ok(folder.path(), &["export", "--format", "cheeseshop", &place("export")]);
     assert!(said.starts_with("exported: 1 users, 3 indexes"), "{said}");
     server.stop();
-    ok(folder.path(), &["import", "cheeseshop", &place("export"), "--data-dir", &place("moved")]);
+    // Killed with all rows written and none committed: the next run finds an empty database, and the files there already.
+    let import = ["import", "cheeseshop", &place("export"), "--data-dir", &place("moved")];
+    let killed = cheeseshop(folder.path(), &import).env("CHEESESHOP_FAULT", "import-written:kill").status().unwrap();
+    assert_eq!(killed.code(), None, "a signal ended it");
+    ok(folder.path(), &import);
     let (status, text) = fails(folder.path(), &["import", "cheeseshop", &place("export"), "--data-dir", &place("moved")]);
     assert!(status == 1 && text.contains("is not empty"), "{text}");
     for data in ["moved", "backup"] {
@@ -343,4 +347,26 @@ fn a_server_starts_on_a_copy_of_its_backup_and_on_its_export() {
     assert!(status == 1 && text.contains("was not finished") && !folder.path().join("new").exists(), "{text}");
     let (status, text) = fails(folder.path(), &["export", "--format", "devpi", "--no-blobs", &place("x")]);
     assert!(status == 2 && text.contains("--no-blobs"), "{text}");
+}
+
+#[test]
+fn a_bucket_that_cannot_be_used_ends_the_start_with_its_name_and_no_secret() {
+    let folder = tempfile::tempdir().unwrap();
+    // A port that nobody listens on.
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let args = [SERVE, &["--blobs", "s3://shop/pre", "--root-password", "x"]].concat();
+    let endpoint = format!("http://127.0.0.1:{port}");
+    let with = |variables: &[(&str, &str)]| {
+        let mut command = cheeseshop(folder.path(), &args);
+        command.env("HOME", folder.path()).env("AWS_ENDPOINT_URL", &endpoint).env("AWS_ACCESS_KEY_ID", "AKTEST");
+        let output = command.envs(variables.iter().copied()).output().unwrap();
+        assert_eq!((output.status.code(), text(&output.stdout).as_str()), (Some(1), ""));
+        let said = text(&output.stderr);
+        assert!(!said.contains("sesame") && said.contains("s3://shop/pre"), "{said}");
+        said
+    };
+    let said = with(&[("AWS_SECRET_ACCESS_KEY", "sesame")]);
+    assert!(said.contains("the store does not answer") && said.contains("Connection refused"), "{said}");
+    assert!(with(&[("AWS_PROFILE", "none")]).contains("\"none\""));
+    assert!(with(&[("AWS_SECRET_ACCESS_KEY", "sesame"), ("CHEESESHOP_BLOBS_CA", "/no/such/ca.pem")]).contains("/no/such/ca.pem"));
 }

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 const LAYERS: &[(&str, &[&str])] = &[
     ("pypi", &["limits"]),
     ("db", &["pypi", "names", "clock", "limits"]),
-    ("blobs", &["pypi", "limits"]),
+    ("blobs", &["pypi", "limits", "fault"]),
     ("upstream", &["pypi", "limits"]),
     ("index", &["db", "blobs", "upstream", "pypi", "names", "clock", "limits", "error", "fault", "urls", "secret"]),
     ("moving", &["index", "db", "blobs", "upstream", "pypi", "names", "clock", "limits", "error", "fault"]),
@@ -52,7 +52,7 @@ fn files_below(folder: &Path, ending: &str, found: &mut Vec<PathBuf>) {
 fn sources() -> Vec<Source> {
     let mut paths = Vec::new();
     files_below(&root().join("src"), ".rs", &mut paths);
-    let only_tests = |path: &str| path.ends_with("/tests.rs") || path.contains("/tests/") || path.ends_with("/testing.rs");
+    let only_tests = |path: &str| path.ends_with("tests.rs") || path.contains("/tests/") || path.ends_with("/testing.rs");
     let sources: Vec<Source> = paths
         .into_iter()
         .map(|path| {
@@ -69,8 +69,8 @@ fn sources() -> Vec<Source> {
 
 /// The text up to the module that `#[cfg(test)]`, or a condition with `test` in it, stands over.
 fn without_tests(text: &str) -> &str {
-    let marks = text.match_indices("\n#[cfg(").filter(|(at, _)| {
-        let mut lines = text[at + 1..].lines();
+    let marks = text.match_indices("#[cfg(").filter(|(at, _)| {
+        let mut lines = text[*at..].lines().map(str::trim_start);
         let (condition, item) = (lines.next().unwrap_or_default(), lines.next().unwrap_or_default());
         condition.contains("test")
             && [item, lines.next().unwrap_or_default()].iter().any(|line| line.starts_with("mod ") || line.contains(") mod "))

@@ -5,14 +5,19 @@
 //! came from is given to another file meanwhile. Whoever writes *into* the linked file afterwards changes the blob, so links
 //! are only for files that nobody writes any more.
 
+use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::pin::pin;
 use std::sync::Arc;
 
-use super::hashes;
+use futures_util::TryStreamExt;
+use tokio::io::AsyncWriteExt;
+
 use super::spool_folder::{SpoolFolder, TempFile};
-use super::{Digests, Spooled, StoredBlob};
+use super::{Blob, Digests, Spooled, StoredBlob};
+use super::{blocking, hashes};
 
 /// How a file is taken over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,13 +55,7 @@ pub(super) fn adopt(spools: &Arc<SpoolFolder>, path: &Path, how: Adopt) -> Resul
 /// Gives a blob at `from` another name outside the store, or a copy there; the folders that lead to it are made, and nothing is
 /// written over. Blocks.
 pub(super) fn copy_out(from: &Path, to: &Path, how: Adopt) -> io::Result<()> {
-    if let Some(parent) = to.parent() {
-        fs::create_dir_all(parent)?;
-    }
-    // What is there may be another name of a blob: writing into it would change that blob.
-    if to.try_exists()? {
-        return Err(io::Error::new(io::ErrorKind::AlreadyExists, format!("{} is there already", to.display())));
-    }
+    make_way(to)?;
     match how {
         Adopt::Link if fs::hard_link(from, to).is_ok() => Ok(()),
         _ => fs::copy(from, to).map(drop),
@@ -67,6 +66,59 @@ pub(super) fn copy_out(from: &Path, to: &Path, how: Adopt) -> io::Result<()> {
 pub fn measure(path: &Path) -> Result<StoredBlob, AdoptError> {
     let mut file = File::open(path).map_err(AdoptError::Source)?;
     hashes::of_file(&mut file, Digests::All, |_| Ok(())).map_err(AdoptError::Source)
+}
+
+/// Makes the folders that lead to a new file.
+fn make_way(to: &Path) -> io::Result<()> {
+    if let Some(parent) = to.parent() {
+        fs::create_dir_all(parent)?;
+    }
+    // What is there may be another name of a blob: writing into it would change that blob.
+    match to.try_exists()? {
+        true => Err(io::Error::new(io::ErrorKind::AlreadyExists, format!("{} is there already", to.display()))),
+        false => Ok(()),
+    }
+}
+
+/// A file that is being written beside where it will stand; goes unless it gets its name.
+struct Part(PathBuf);
+
+impl Part {
+    /// A place beside `to`, which must not exist.
+    fn beside(to: &Path) -> io::Result<Self> {
+        make_way(to)?;
+        let mut name = OsString::from(".");
+        name.push(to.file_name().unwrap_or_default());
+        name.push(".part");
+        Ok(Self(to.with_file_name(name)))
+    }
+
+    /// Gives the file its name, durably.
+    fn rename(self, to: &Path) -> io::Result<()> {
+        fs::rename(&self.0, to)?;
+        to.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all())
+    }
+}
+
+impl Drop for Part {
+    fn drop(&mut self) {
+        // A file that has its name is not found here.
+        let _ = fs::remove_file(&self.0);
+    }
+}
+
+/// Writes a blob that is no file to a new file, durably: it has its name only when it is whole.
+pub(super) async fn write_out(blob: Blob, to: PathBuf) -> io::Result<()> {
+    let (to, part) = blocking(move || Part::beside(&to).map(|part| (to, part))).await?;
+    let mut file = tokio::fs::File::create(&part.0).await?;
+    let size = blob.size;
+    let mut pieces = pin!(blob.stream(0..size));
+    while let Some(piece) = pieces.try_next().await? {
+        file.write_all(&piece).await?;
+    }
+    file.flush().await?;
+    file.sync_all().await?;
+    blocking(move || part.rename(&to)).await
 }
 
 fn copy(source: &mut File, temp: &mut TempFile) -> Result<StoredBlob, AdoptError> {
@@ -92,7 +144,13 @@ impl SpoolFolder {
 mod tests {
     use super::*;
     use crate::blobs::Blobs;
+    use crate::pypi::Sha256;
     use std::os::unix::fs::MetadataExt;
+
+    fn path_of(blobs: &Path, sha256: &Sha256) -> PathBuf {
+        let hex = sha256.hex();
+        blobs.join(&hex[..2]).join(&hex[2..4]).join(hex)
+    }
 
     async fn adopted(how: Adopt) -> (tempfile::TempDir, Blobs, u64, u64) {
         let folder = tempfile::tempdir().unwrap();
@@ -102,9 +160,8 @@ mod tests {
         let spooled = blobs.adopt(&source, how).await.unwrap();
         assert_eq!(hex::encode(spooled.md5.unwrap()), "900150983cd24fb0d6963f7d28e17f72");
         let stored = blobs.commit(spooled).await.unwrap();
-        let inode = |file: &File| file.metadata().unwrap().ino();
-        let blob = blobs.open(&stored.sha256).await.unwrap().unwrap();
-        let (from, to) = (fs::metadata(&source).unwrap().ino(), inode(&blob.file));
+        let inode = |path: &Path| fs::metadata(path).unwrap().ino();
+        let (from, to) = (inode(&source), inode(&path_of(&folder.path().join("blobs"), &stored.sha256)));
         (folder, blobs, from, to)
     }
 
@@ -141,7 +198,7 @@ mod tests {
             let error = blobs.copy_out(&two, &to, how).await.unwrap_err();
             assert_eq!(error.kind(), io::ErrorKind::AlreadyExists);
         }
-        assert_eq!(fs::read(blobs.folder.path_of(&one)).unwrap(), b"one");
+        assert_eq!(fs::read(path_of(&folder.path().join("blobs"), &one)).unwrap(), b"one");
     }
 
     #[tokio::test]

@@ -8,7 +8,7 @@ use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
-use super::{Blob, ListedBlob, Spooled, StoredBlob};
+use super::{Blob, Content, ListedBlob, Spooled, StoredBlob};
 use crate::pypi::{Sha256, Timestamp};
 
 /// The folder that holds the blobs.
@@ -46,7 +46,7 @@ impl Folder {
     pub(super) fn open_blob(&self, sha256: &Sha256) -> io::Result<Option<Blob>> {
         let Some(file) = found(File::open(self.path_of(sha256)))? else { return Ok(None) };
         let size = file.metadata()?.len();
-        Ok(Some(Blob { file, size }))
+        Ok(Some(Blob { size, content: Content::from(file) }))
     }
 
     /// The bytes of a blob; `None` if there is none.

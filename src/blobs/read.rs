@@ -1,4 +1,4 @@
-//! Streaming a blob: large reads on the blocking pool, the next piece being read while the last one is on its way to the
+//! Streaming a file: large reads on the blocking pool, the next piece being read while the last one is on its way to the
 //! client. Memory is two pieces for each stream, whatever the size of the blob.
 
 use std::fs::File;
@@ -18,7 +18,10 @@ use crate::limits::BLOB_READ_BYTES;
 ///
 /// Ends after the first error. A file that is shorter than `range` says is an error, never a clean end: the client must not
 /// take half a file for a whole one. An empty or backward range has no pieces.
-pub fn blob_stream(file: impl Into<Arc<File>>, range: Range<u64>) -> impl Stream<Item = io::Result<Bytes>> + Send + 'static {
+pub(super) fn file_stream(
+    file: impl Into<Arc<File>>,
+    range: Range<u64>,
+) -> impl Stream<Item = io::Result<Bytes>> + Send + 'static {
     let state = Reading { file: file.into(), rest: range, ahead: None };
     unfold(Some(state), |state| async {
         let mut state = state?;
@@ -69,7 +72,7 @@ mod tests {
 
     fn pieces(file: File, range: Range<u64>) -> Vec<io::Result<Bytes>> {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        runtime.block_on(blob_stream(file, range).collect())
+        runtime.block_on(file_stream(file, range).collect())
     }
 
     #[test]

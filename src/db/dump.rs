@@ -283,7 +283,7 @@ pub async fn set_last_id(c: &mut Conn, table: &Table, last: i64) -> Result<()> {
 mod tests {
     use super::*;
     use crate::both;
-    use crate::db::{Db, testing};
+    use crate::db::testing;
     use std::collections::BTreeSet;
 
     /// A new table is put into one of the two lists, or this fails.

@@ -1,12 +1,12 @@
 //! Files and their metadata: whole or in part, from here or while they come from upstream.
 //!
-//! A file's bytes are never encoded on the way, and its answer never redirects but where an index says so.
+//! A file's bytes are never encoded on the way, and its answer never redirects but where an index or the operator says so.
 
 use super::etag::Etag;
 use super::range::{self, RangeResult};
 use super::reply::{CachePolicy, Reply};
 use super::{Call, Site, accept, reply};
-use crate::blobs::{Blob, blob_stream};
+use crate::blobs::Blob;
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::index::Core;
@@ -27,6 +27,7 @@ use axum::http::{HeaderValue, Method, Response, StatusCode};
 use serde_json::{Map, Value, json};
 use std::ops::Range;
 use std::sync::Arc;
+use url::Url;
 
 /// Answers a file's address, or that of its metadata.
 pub async fn file(site: &Arc<Site>, call: &Call<'_>, user: &str, index: &str, folder: &str, filename: &str) -> Result<Reply> {
@@ -55,7 +56,14 @@ async fn content(site: &Arc<Site>, call: &Call<'_>, user: &str, index: &str, fol
         return head(&site.core, call, &found, about).await;
     }
     match download::open(&site.core, &found).await? {
-        Source::Kept(blob, sha256) => Ok(kept(call, blob, About { sha256: Some(sha256), ..about })),
+        Source::Kept(blob, sha256) => {
+            if site.delivery.redirects(call, blob.size)
+                && let Some(link) = blob.link().await?
+            {
+                return at_the_store(&link);
+            }
+            Ok(kept(call, blob, About { sha256: Some(sha256), ..about }))
+        }
         Source::Coming(fetching) => Ok(coming(call, fetching, about)),
         Source::Elsewhere(url) => elsewhere(&url),
     }
@@ -201,7 +209,7 @@ pub(super) fn kept(call: &Call<'_>, blob: Blob, about: About) -> Reply {
     }
     let (mut reply, part) = about.of_size(call, blob.size);
     if !part.is_empty() && !call.head {
-        *reply.body_mut() = Body::from_stream(blob_stream(blob.file, part));
+        *reply.body_mut() = Body::from_stream(blob.stream(part));
     }
     reply
 }
@@ -227,6 +235,15 @@ async fn head(core: &Arc<Core>, call: &Call<'_>, found: &Found, about: About) ->
         Some(size) => about.of_size(call, size).0,
         None => about.reply(StatusCode::OK, None),
     })
+}
+
+/// Sends the client to the object store. The link is as good as the right to read, for a while: nobody may keep it.
+fn at_the_store(link: &Url) -> Result<Reply> {
+    let mut reply = reply::text(StatusCode::FOUND, "the file is at the object store\n");
+    let location = HeaderValue::try_from(link.as_str()).map_err(|e| Error::Internal(e.into()))?;
+    reply.headers_mut().insert(LOCATION, location);
+    reply.headers_mut().insert(CACHE_CONTROL, CachePolicy::Never.header());
+    Ok(reply)
 }
 
 fn elsewhere(url: &str) -> Result<Reply> {

@@ -15,14 +15,15 @@ pub fn health() -> Reply {
     reply::text(StatusCode::OK, "ok\n")
 }
 
-/// It can do its work: the database answers, and what is in memory is current. 503 if not, for how long if that is known.
+/// It can do its work: the database answers, what is in memory is current, and the object store answers if blobs lie in one. 503 if
+/// not; for how long, if that is known.
 pub async fn ready(site: &Site, cut_off: Option<Duration>) -> Result<Reply> {
     if let Some(age) = cut_off {
         return Err(cut_off::error(age));
     }
-    let asked = async { Ok(db::journal::last(&mut site.core.db.read().await?).await?) };
-    match timeout(limits::CUT_OFF_LOOK_WAIT, asked).await {
-        Ok(answer) => answer.map(|_| reply::text(StatusCode::OK, "ready\n")),
-        Err(_) => Err(Error::no_database()),
-    }
+    let asked = async { Ok::<_, Error>(db::journal::last(&mut site.core.db.read().await?).await?) };
+    timeout(limits::CUT_OFF_LOOK_WAIT, asked).await.map_err(|_| Error::no_database())??;
+    let reached = timeout(limits::OBJECT_READY_WAIT, site.core.blobs.reach()).await;
+    reached.unwrap_or_else(|late| Err(std::io::Error::from(late)))?;
+    Ok(reply::text(StatusCode::OK, "ready\n"))
 }

@@ -5,6 +5,7 @@
 pub mod accept;
 pub mod attachments;
 pub mod auth;
+pub mod delivery;
 pub mod devpi;
 pub mod docs;
 pub mod docs_type;
@@ -41,6 +42,7 @@ use axum::body::Body;
 use axum::http::header::{ACCEPT, USER_AGENT};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method, Request};
+use delivery::Delivery;
 use devpi::projects::Of;
 use ipnet::IpNet;
 use reply::Reply;
@@ -59,6 +61,8 @@ pub struct Site {
     pub outside_url: Option<Url>,
     /// Proxies whose forwarding headers are believed (`--trusted-proxy`).
     pub trusted_proxies: Vec<IpNet>,
+    /// How files in an object store reach clients (`--blob-delivery`).
+    pub delivery: Delivery,
     /// A random id of this installation (`X-DEVPI-UUID`).
     pub uuid: HeaderValue,
 }

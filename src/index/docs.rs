@@ -6,6 +6,7 @@
 use super::access::Sight;
 use super::core::Core;
 use super::inspect::{DocsZip, Member, Refused, Unpack};
+use crate::blobs::{Blob, BlobReader};
 use crate::clock::Timestamp;
 use crate::db;
 use crate::db::attachments::Documented;
@@ -93,8 +94,7 @@ fn none(project: &ProjectName, version: &str) -> Error {
 /// The archive's directory; read once, however many ask for it.
 async fn directory(core: &Core, sha256: Sha256) -> Result<Arc<DocsZip>> {
     let reading = async {
-        let mut blob = open(core, &sha256).await?;
-        let zip = tokio::task::spawn_blocking(move || DocsZip::open(&mut blob)).await?;
+        let zip = open(core, &sha256).await?.read_with(DocsZip::open).await?;
         zip.map(Arc::new).map_err(|refused| match refused {
             Refused::Unreadable(error) => error.into(),
             refused => Error::NotFound(format!("This documentation cannot be shown: {refused}")),
@@ -103,9 +103,9 @@ async fn directory(core: &Core, sha256: Sha256) -> Result<Arc<DocsZip>> {
     core.directories.0.try_get_with(sha256, reading).await.map_err(|error| error.share())
 }
 
-async fn open(core: &Core, sha256: &Sha256) -> Result<std::fs::File> {
+async fn open(core: &Core, sha256: &Sha256) -> Result<Blob> {
     let blob = core.blobs.open(sha256).await?;
-    blob.map(|blob| blob.file).ok_or_else(|| Error::Internal(anyhow::anyhow!("the blob {sha256} of documentation is missing")))
+    blob.ok_or_else(|| Error::Internal(anyhow::anyhow!("the blob {sha256} of documentation is missing")))
 }
 
 impl Docs {
@@ -124,13 +124,13 @@ impl Docs {
     /// The bytes of a file in pieces, unpacked as they are wanted. Breaks off before the last piece if they are not what the
     /// archive's directory says.
     pub async fn bytes(&self, core: &Core, member: &Member) -> Result<impl Stream<Item = io::Result<Bytes>> + Send + 'static> {
-        let file = open(core, &self.sha256).await?;
-        Ok(pieces(Unpack::new(Arc::new(file), member)))
+        let packed = open(core, &self.sha256).await?.reader(member.packed())?;
+        Ok(pieces(Unpack::new(packed, member)))
     }
 }
 
 /// Each piece is a task of its own, so that a slow reader keeps no thread of the blocking pool.
-fn pieces(unpack: Unpack) -> impl Stream<Item = io::Result<Bytes>> + Send + 'static {
+fn pieces(unpack: Unpack<BlobReader>) -> impl Stream<Item = io::Result<Bytes>> + Send + 'static {
     unfold(Some(unpack), |state| async {
         let mut unpack = state?;
         let step = tokio::task::spawn_blocking(move || (unpack.next_piece(), unpack)).await;

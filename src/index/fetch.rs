@@ -7,7 +7,7 @@
 use super::core::Core;
 use super::merge::Listed;
 use super::mirror;
-use crate::blobs::{Digests, Spool, SpoolError, Spooled, StoredBlob, blob_stream};
+use crate::blobs::{Content, Digests, Spool, SpoolError, Spooled, StoredBlob};
 use crate::db::{self, IndexId};
 use crate::error::{Error, Result};
 use crate::fault::{self, Step};
@@ -18,7 +18,6 @@ use bytes::Bytes;
 use futures_util::{FutureExt, Stream, StreamExt, TryStreamExt};
 use serde_json::json;
 use std::collections::HashMap;
-use std::fs::File;
 use std::io;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -49,7 +48,7 @@ enum Progress {
 /// Bytes that can be read while more are written.
 #[derive(Debug, Clone)]
 struct Flow {
-    file: Arc<File>,
+    content: Content,
     length: Option<u64>,
     written: u64,
 }
@@ -137,7 +136,7 @@ async fn lead(
     };
     let limit = listed.file.size.unwrap_or(limits::FILE_BYTES_MAX);
     let mut spool = core.blobs.spool(limit, digests).await?;
-    let mut flow = Flow { file: Arc::new(spool.reader()?), length: download.length.or(listed.file.size), written: 0 };
+    let mut flow = Flow { content: spool.reader()?.into(), length: download.length.or(listed.file.size), written: 0 };
     progress.send_replace(Progress::Flowing(flow.clone()));
     fault::at(Step::FetchBegun);
     pump(download, &mut spool, &mut flow, progress).await?;
@@ -157,7 +156,7 @@ async fn kept(core: &Core, project: &ProjectName, listed: &Listed) -> Result<Opt
     let sha256 = db::files::kept(&mut core.db.read().await?, listed.origin.id, project, &listed.file.filename).await?;
     let Some(sha256) = sha256.filter(|sha256| listed.blob.is_none_or(|announced| announced == *sha256)) else { return Ok(None) };
     let Some(blob) = core.blobs.open(&sha256).await? else { return Ok(None) };
-    let flow = Flow { file: Arc::new(blob.file), length: Some(blob.size), written: blob.size };
+    let flow = Flow { content: blob.content, length: Some(blob.size), written: blob.size };
     Ok(Some((flow, StoredBlob { sha256, size: blob.size, md5: None, blake2: None })))
 }
 
@@ -282,16 +281,16 @@ impl Fetching {
     pub fn stream(self, range: Option<Range<u64>>) -> impl Stream<Item = io::Result<Bytes>> + Send + 'static {
         let range = range.unwrap_or(0..u64::MAX);
         let pieces = futures_util::stream::try_unfold((self.progress, range), |(mut progress, mut left)| async move {
-            let Some((file, ready)) = next_piece(&mut progress, &left).await? else { return Ok(None) };
+            let Some((content, ready)) = next_piece(&mut progress, &left).await? else { return Ok(None) };
             left.start = ready.end;
-            Ok::<_, io::Error>(Some((blob_stream(file, ready), (progress, left))))
+            Ok::<_, io::Error>(Some((content.stream(ready), (progress, left))))
         });
         pieces.try_flatten()
     }
 }
 
 /// Waits until something of `left` can be handed out; `None` at the end.
-async fn next_piece(progress: &mut watch::Receiver<Progress>, left: &Range<u64>) -> io::Result<Option<(Arc<File>, Range<u64>)>> {
+async fn next_piece(progress: &mut watch::Receiver<Progress>, left: &Range<u64>) -> io::Result<Option<(Content, Range<u64>)>> {
     let broken = |error: &dyn std::fmt::Display| io::Error::other(error.to_string());
     let ready = progress.wait_for(|state| match state {
         Progress::Flowing(flow) => presentable(flow, left.end) > left.start,
@@ -299,10 +298,10 @@ async fn next_piece(progress: &mut watch::Receiver<Progress>, left: &Range<u64>)
         Progress::Asking => false,
     });
     match &*ready.await.map_err(|e| broken(&e))? {
-        Progress::Flowing(flow) => Ok(Some((flow.file.clone(), left.start..presentable(flow, left.end)))),
+        Progress::Flowing(flow) => Ok(Some((flow.content.clone(), left.start..presentable(flow, left.end)))),
         Progress::Kept(flow, blob) => {
             let end = blob.size.min(left.end);
-            Ok((left.start < end).then(|| (flow.file.clone(), left.start..end)))
+            Ok((left.start < end).then(|| (flow.content.clone(), left.start..end)))
         }
         Progress::Failed(error) => Err(broken(error)),
         Progress::Asking => Err(broken(&"no answer")),
@@ -355,7 +354,7 @@ mod tests {
     async fn the_last_byte_of_a_part_waits_for_the_check_and_then_the_part_ends() {
         let file = tempfile::tempfile().unwrap();
         std::io::Write::write_all(&mut &file, b"0123456789").unwrap();
-        let flow = Flow { file: Arc::new(file), length: Some(10), written: 10 };
+        let flow = Flow { content: file.into(), length: Some(10), written: 10 };
         let (sender, progress) = watch::channel(Progress::Flowing(flow.clone()));
         let mut part = Box::pin(Fetching { progress, length: Some(10) }.stream(Some(2..5)));
         assert_eq!(part.next().await.unwrap().unwrap(), "23");

@@ -7,7 +7,7 @@
 use super::core::Core;
 use super::download::{self, Found, Source};
 use super::{fetch, follow, mirror};
-use crate::blobs::StoredBlob;
+use crate::blobs::{Blob, StoredBlob};
 use crate::db;
 use crate::db::journal::{Action, Change};
 use crate::error::{Error, Result};
@@ -15,7 +15,6 @@ use crate::pypi::{CoreMetadata, DistFilename, PageMetadata, Sha256, filename_gue
 use crate::upstream::{UpstreamError, metadata};
 use bytes::Bytes;
 use serde_json::json;
-use std::fs::File;
 use std::sync::Arc;
 use url::Url;
 
@@ -61,7 +60,7 @@ async fn learn(core: &Arc<Core>, found: &Found) -> Result<Sha256> {
 /// The bytes of the metadata; `None` if the file certainly has none.
 async fn look(core: &Arc<Core>, found: &Found) -> Result<Option<Bytes>> {
     if let Some(Source::Kept(blob, _)) = download::kept(core, found).await? {
-        return from_wheel(blob.file, &found.listed.file.filename).await;
+        return from_wheel(blob, &found.listed.file.filename).await;
     }
     if let Some(bytes) = from_upstream(core, found).await {
         return Ok(Some(bytes));
@@ -77,14 +76,14 @@ async fn look(core: &Arc<Core>, found: &Found) -> Result<Option<Bytes>> {
     }
     let sha256 = fetch::fetch(core, &found.project, &found.listed).await?.kept().await?;
     match core.blobs.open(&sha256).await? {
-        Some(blob) => from_wheel(blob.file, &found.listed.file.filename).await,
+        Some(blob) => from_wheel(blob, &found.listed.file.filename).await,
         None => Err(Error::Internal(anyhow::anyhow!("the blob {sha256} is missing right after it was kept"))),
     }
 }
 
-async fn from_wheel(file: File, filename: &str) -> Result<Option<Bytes>> {
+async fn from_wheel(blob: Blob, filename: &str) -> Result<Option<Bytes>> {
     let name = filename.to_owned();
-    Ok(tokio::task::spawn_blocking(move || metadata::metadata_of_wheel(file, &name)).await?.map(Bytes::from))
+    Ok(blob.read_with(move |file| metadata::metadata_of_wheel(file, &name)).await?.map(Bytes::from))
 }
 
 /// Upstream's own, if it is what the page announced, or at least metadata of this very file.

@@ -129,9 +129,9 @@ async fn of_wheel(core: &Arc<Core>, sight: &Sight, name: &ProjectName, wheel: &L
         Ok(Err(other)) => return Err(other),
     };
     let Some(blob) = core.blobs.open(&sha256).await? else { return Ok(None) };
-    let read = tokio::task::spawn_blocking(move || {
+    let read = blob.read_with(|file| {
         let mut bytes = Vec::new();
-        blob.file.take(limits::METADATA_BYTES_MAX as u64).read_to_end(&mut bytes)?;
+        file.take(limits::METADATA_BYTES_MAX as u64).read_to_end(&mut bytes)?;
         Ok::<_, std::io::Error>(CoreMetadata::parse(&bytes).ok().map(|metadata| metadata.to_json()))
     });
     Ok(read.await??)

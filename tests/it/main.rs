@@ -34,6 +34,7 @@ mod negotiation;
 mod nodes;
 mod nodes_cut_off;
 mod nodes_mirrors;
+mod object_store;
 mod pages;
 mod publish;
 mod push;

@@ -2,7 +2,7 @@
 //! on SQLite a poll finds them, which the tests play.
 
 use super::support::shop::scope;
-use super::support::{Dist, Engine, Form, JSON, LONG, Shop, both, eventually};
+use super::support::{Dist, Engine, FakeUpstream, Form, Item, JSON, LONG, Shop, both, eventually};
 use axum::http::Method;
 use cheeseshop::app::background::Background;
 use cheeseshop::db::journal::{Action, Change};
@@ -77,8 +77,10 @@ both! {
     async fn files_that_come_change_and_go_do_so_on_all_nodes(engine: Engine) {
         let pair = Pair::start(engine).await;
         let (one, other) = (&pair.one, &pair.other);
+        let upstream = FakeUpstream::start().await;
+        one.mirror("root/pypi", &upstream, &[]).await;
         one.stage("alice/dev", &["volatile=true"]).await;
-        one.stage("alice/above", &["bases=alice/dev"]).await;
+        one.stage("alice/above", &["bases=alice/dev,root/pypi"]).await;
         assert_eq!((pair.page("alice/above").await, pair.page("alice/dev").await), (404, 404));
         let dist = one.publish("alice/dev", "app", "1.0").await;
         assert_eq!((pair.page("alice/above").await, pair.page("alice/dev").await), (200, 200));
@@ -101,11 +103,12 @@ both! {
         one.ask(Method::from_bytes(b"PUSH").unwrap(), "/alice/dev").body(push).by("alice").await.is(200);
         assert_eq!(pair.page("alice/prod").await, 200);
         one.delete(&dist.rebuilt().path("alice/dev")).by("alice").await.is(200);
-        pair.polled().await;
-        assert!(other.filenames("alice/above", "app").await.is_empty());
+        upstream.add(Item::new(&Dist::wheel("app", "9.0")));
+        assert_eq!(pair.page("alice/above").await, 404, "the name is kept from the mirror");
         other.get(&rebuilt.path).await.is(410);
+        one.post("/root/pypi/+simple/app/refresh").await.is(302);
         release::release_name(one.core(), &Caller::system(), &index, &project).await.unwrap();
-        assert_eq!(pair.page("alice/above").await, 404);
+        assert_eq!(pair.page("alice/above").await, 200);
     }
 
     async fn options_of_indexes_change_on_all_nodes(engine: Engine) {

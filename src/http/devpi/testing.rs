@@ -61,7 +61,13 @@ impl Server {
         let core = Core::new(db, blobs, upstream, Clock::System, rules);
         follow::load(&core).await.unwrap();
         account::create_user(&core, &Caller::system(), "root", "root", Profile::default()).await.unwrap();
-        let site = Site { core, outside_url: None, trusted_proxies: Vec::new(), uuid: axum::http::HeaderValue::from_static("0") };
+        let site = Site {
+            core,
+            outside_url: None,
+            trusted_proxies: Vec::new(),
+            delivery: crate::http::delivery::Delivery::Stream,
+            uuid: axum::http::HeaderValue::from_static("0"),
+        };
         Self { site: Arc::new(site), _folder: folder }
     }
 

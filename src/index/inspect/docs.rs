@@ -3,8 +3,7 @@
 
 use std::collections::HashMap;
 use std::fs::File;
-use std::io::{self, Read, Seek};
-use std::sync::Arc;
+use std::io::{self, Read, Seek, SeekFrom};
 
 use super::archive_path::ArchivePath;
 use super::member::{Member, Unpack};
@@ -47,9 +46,10 @@ impl DocsZip {
     /// while its author looks on.
     pub fn check(mut file: File) -> Result<Self, Refused> {
         let zip = Self::open(&mut file)?;
-        let file = Arc::new(file);
         for (path, member) in &zip.files {
-            let mut unpack = Unpack::new(file.clone(), member);
+            let packed = member.packed();
+            file.seek(SeekFrom::Start(packed.start)).map_err(Refused::Unreadable)?;
+            let mut unpack = Unpack::new((&file).take(packed.end - packed.start), member);
             loop {
                 match unpack.next_piece() {
                     Ok(Some(_)) => {}

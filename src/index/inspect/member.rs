@@ -1,10 +1,8 @@
 //! One member of a zip archive, unpacked in pieces: memory is one piece, whatever the member's size, and a member that is not
 //! what the archive's directory says ends in an error, never cleanly.
 
-use std::fs::File;
 use std::io::{self, Read};
-use std::os::unix::fs::FileExt;
-use std::sync::Arc;
+use std::ops::Range;
 
 use bytes::Bytes;
 use flate2::Crc;
@@ -18,53 +16,41 @@ pub struct Member {
     /// Where its packed bytes begin.
     pub(super) start: u64,
     /// Packed bytes.
-    pub(super) packed: u64,
+    pub(super) packed_bytes: u64,
     /// Bytes, unpacked.
     pub size: u64,
     pub(super) crc32: u32,
     pub(super) deflated: bool,
 }
 
+impl Member {
+    /// Where its packed bytes lie in the archive.
+    pub fn packed(&self) -> Range<u64> {
+        self.start..self.start.saturating_add(self.packed_bytes)
+    }
+}
+
 /// A member that is being unpacked. Every call of [`Unpack::next_piece`] blocks; between them it may wait anywhere.
 #[derive(Debug)]
-pub struct Unpack {
-    source: Source,
+pub struct Unpack<R: Read> {
+    source: Source<R>,
     left: u64,
     crc: Crc,
     wanted: u32,
 }
 
 #[derive(Debug)]
-enum Source {
-    Stored(Part),
-    Deflated(Box<DeflateDecoder<Part>>),
+enum Source<R: Read> {
+    Stored(R),
+    Deflated(Box<DeflateDecoder<R>>),
 }
 
-/// A part of a file, read without moving the file's own position: many may read one file at once.
-#[derive(Debug)]
-struct Part {
-    file: Arc<File>,
-    at: u64,
-    left: u64,
-}
-
-impl Read for Part {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let most = usize::try_from(self.left).unwrap_or(usize::MAX).min(buffer.len());
-        let count = self.file.read_at(&mut buffer[..most], self.at)?;
-        self.at += count as u64;
-        self.left -= count as u64;
-        Ok(count)
-    }
-}
-
-impl Unpack {
-    /// Begins to unpack `member` of the archive in `file`. Reads nothing yet.
-    pub fn new(file: Arc<File>, member: &Member) -> Self {
-        let part = Part { file, at: member.start, left: member.packed };
+impl<R: Read> Unpack<R> {
+    /// Begins to unpack `member` from `packed`, which gives its packed bytes and ends. Reads nothing yet.
+    pub fn new(packed: R, member: &Member) -> Self {
         let source = match member.deflated {
-            true => Source::Deflated(Box::new(DeflateDecoder::new(part))),
-            false => Source::Stored(part),
+            true => Source::Deflated(Box::new(DeflateDecoder::new(packed))),
+            false => Source::Stored(packed),
         };
         Self { source, left: member.size, crc: Crc::new(), wanted: member.crc32 }
     }
@@ -77,7 +63,7 @@ impl Unpack {
         }
         let mut piece = vec![0; usize::try_from(self.left).unwrap_or(usize::MAX).min(BLOB_READ_BYTES)];
         match &mut self.source {
-            Source::Stored(part) => part.read_exact(&mut piece),
+            Source::Stored(packed) => packed.read_exact(&mut piece),
             Source::Deflated(decoder) => decoder.read_exact(&mut piece),
         }?;
         self.left -= piece.len() as u64;
@@ -92,7 +78,7 @@ impl Unpack {
     fn check_end(&mut self) -> io::Result<()> {
         let mut more = [0];
         let count = match &mut self.source {
-            Source::Stored(part) => part.read(&mut more),
+            Source::Stored(packed) => packed.read(&mut more),
             Source::Deflated(decoder) => decoder.read(&mut more),
         }?;
         let wrong = |why| Err(io::Error::new(io::ErrorKind::InvalidData, why));

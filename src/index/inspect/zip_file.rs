@@ -61,7 +61,7 @@ impl<'a, F: Read + Seek> ZipFile<'a, F> {
             let entry = self.archive.by_index_raw(index).map_err(Refused::zip)?;
             let member = Member {
                 start: entry.data_start().ok_or_else(|| Refused::Zip("an entry has no bytes of its own".into()))?,
-                packed: entry.compressed_size(),
+                packed_bytes: entry.compressed_size(),
                 size: entry.size(),
                 crc32: entry.crc32(),
                 deflated: entry.compression() == CompressionMethod::Deflated,

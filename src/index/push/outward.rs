@@ -4,7 +4,6 @@
 //! make this server post to machines behind its firewall.
 
 use super::Parcel;
-use crate::blobs::blob_stream;
 use crate::error::{Error, Result};
 use crate::index::access::Caller;
 use crate::index::core::Core;
@@ -132,5 +131,5 @@ async fn form_file(core: &Core, name: String, sha256: Sha256) -> Result<FormFile
     let blob = core.blobs.open(&sha256).await?;
     let blob = blob.ok_or_else(|| Error::Internal(anyhow::anyhow!("the blob {sha256} of {name} is missing")))?;
     let size = blob.size;
-    Ok(FormFile { name, size, bytes: blob_stream(blob.file, 0..size).boxed() })
+    Ok(FormFile { name, size, bytes: blob.stream(0..size).boxed() })
 }

@@ -200,7 +200,6 @@ async fn fetched(core: &Arc<Core>, name: &ProjectName, listed: &Listed) -> Resul
 /// has it, and so it may be pushed.
 async fn inspected(core: &Core, filename: &str, sha256: &Sha256) -> Result<Option<inspect::Inspected>> {
     let Ok(name) = DistFilename::parse(filename) else { return Ok(None) };
-    let Some(mut blob) = core.blobs.open(sha256).await? else { return Ok(None) };
-    let inspected = tokio::task::spawn_blocking(move || inspect::inspect(&mut blob.file, &name)).await?;
-    Ok(inspected.ok())
+    let Some(blob) = core.blobs.open(sha256).await? else { return Ok(None) };
+    Ok(blob.read_with(move |file| inspect::inspect(file, &name)).await?.ok())
 }

@@ -4,6 +4,9 @@ pub mod ask;
 pub mod dist;
 pub mod dump;
 pub mod engine;
+#[allow(dead_code, reason = "the unit tests use what is not used here")]
+#[path = "../../../src/blobs/testing.rs"]
+pub mod flaky;
 pub mod form;
 pub mod full;
 pub mod page;
@@ -16,6 +19,7 @@ pub use dist::Dist;
 pub use dump::Dump;
 pub use engine::Engine;
 pub(crate) use engine::both;
+pub use flaky::{FlakyStore, Op, Trouble};
 pub use form::Form;
 pub use proxy::{Proxy, Way};
 pub use shop::Shop;

@@ -2,7 +2,7 @@
 
 use super::ask::{Answer, Ask};
 use super::engine::{Database, Engine};
-use super::{Dist, FakeUpstream, Form};
+use super::{Dist, FakeUpstream, FlakyStore, Form};
 use axum::http::Method;
 use cheeseshop::app::background::Background;
 use cheeseshop::blobs::Blobs;
@@ -10,11 +10,13 @@ use cheeseshop::clock::{Clock, Timestamp};
 use cheeseshop::db::users::Profile;
 use cheeseshop::db::{self, Serial};
 use cheeseshop::http::Site;
+use cheeseshop::http::delivery::Delivery;
 use cheeseshop::index::access::{Caller, Grant, Scope};
 use cheeseshop::index::settings::{Edit, Kind};
 use cheeseshop::index::{Core, Rules, account, admin, follow, nodes};
 use cheeseshop::names::IndexPath;
 use cheeseshop::upstream::{Patience, Upstream};
+use std::path::Path;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
@@ -31,11 +33,44 @@ pub struct Shop {
 #[derive(Clone, Default)]
 pub struct Options {
     pub rules: Rules,
+    /// Where blobs are, if not in a folder.
+    pub objects: Objects,
     /// So little patience with upstreams that a test can wait for its end.
     pub impatient: bool,
 }
 
+/// An object store for the blobs, or none.
+#[derive(Clone)]
+pub struct Objects {
+    pub store: Option<FlakyStore>,
+    pub delivery: Delivery,
+}
+
+impl Default for Objects {
+    fn default() -> Self {
+        Self { store: None, delivery: Delivery::Stream }
+    }
+}
+
+impl Objects {
+    fn open(&self, folder: &Path) -> Blobs {
+        match &self.store {
+            None => Blobs::open_folder(&folder.join("blobs")).unwrap(),
+            // Its spool files stand where `Shop::stored` looks for them.
+            Some(store) => {
+                let (objects, signer) = (Arc::new(store.clone()), Arc::new(store.clone()));
+                Blobs::open_objects(objects, Some(signer), "shop", &folder.join("blobs/tmp")).unwrap()
+            }
+        }
+    }
+}
+
 impl Options {
+    /// Blobs in this object store.
+    pub fn over(store: &FlakyStore) -> Self {
+        Self { objects: Objects { store: Some(store.clone()), ..Objects::default() }, ..Self::default() }
+    }
+
     pub fn impatient() -> Self {
         Self { impatient: true, ..Self::default() }
     }
@@ -75,12 +110,17 @@ impl Shop {
     }
 
     async fn open(database: Database, folder: Arc<tempfile::TempDir>, clock: Clock, options: Options) -> Self {
-        let blobs = Blobs::open_folder(&folder.path().join("blobs")).unwrap();
+        let blobs = options.objects.open(folder.path());
         let upstream = if options.impatient { IMPATIENT.clone() } else { PATIENT.clone() };
         let core = Core::new(database.open().await, blobs, upstream, clock.clone(), options.rules.clone());
         follow::load(&core).await.unwrap();
-        let site =
-            Site { core, outside_url: None, trusted_proxies: Vec::new(), uuid: axum::http::HeaderValue::from_static("test") };
+        let site = Site {
+            core,
+            outside_url: None,
+            trusted_proxies: Vec::new(),
+            delivery: options.objects.delivery,
+            uuid: axum::http::HeaderValue::from_static("test"),
+        };
         Self { site: Arc::new(site), clock, database, options, folder }
     }
 
