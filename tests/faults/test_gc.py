@@ -14,7 +14,7 @@ from conftest import DEBUG_BINARY, Estates
 from rig.client import Client
 from rig.fleet import on_backend
 from rig.schedules import dice, schedules
-from rig.steps import gc_steps
+from rig.steps import gc_steps, pair
 from support.node import Node
 
 BACKENDS = ("sqlite", "postgres", "s3")
@@ -38,7 +38,7 @@ KILLED = -9
 @schedules(usual=len(STEPS))
 def test_gc(seed: int, estates: Estates, tmp_path_factory: pytest.TempPathFactory, tell: Callable[[dict], None]) -> None:
     """What is published stays, whatever is deleted around it and wherever that is interrupted."""
-    step, backend = STEPS[seed % len(STEPS)], BACKENDS[(seed + seed // len(STEPS)) % len(BACKENDS)]
+    step, backend = pair(seed, STEPS, BACKENDS)
     make = lambda: on_backend(backend, tmp_path_factory.mktemp(backend), "--upstream", "none", binary=DEBUG_BINARY)  # noqa: E731
     with estates.of(f"gc {backend}", make) as estate:
         node = estate.fleet.nodes[0]

@@ -11,7 +11,7 @@ from conftest import DEBUG_BINARY, Estates
 from rig.client import Client
 from rig.fleet import Fleet, on_backend
 from rig.schedules import dice, schedules
-from rig.steps import actions, client_steps
+from rig.steps import actions, client_steps, pair
 from support.node import Node
 
 BACKENDS = ("sqlite", "postgres", "s3")
@@ -26,7 +26,7 @@ ENDING_SECONDS = 0.3
 @schedules(usual=len(STEPS))
 def test_kill(seed: int, estates: Estates, tmp_path_factory: pytest.TempPathFactory, tell: Callable[[dict], None]) -> None:
     """The seed chooses step and backend in turn, so that so many runs as there are pairs have seen every pair."""
-    step, backend = STEPS[seed % len(STEPS)], BACKENDS[(seed + seed // len(STEPS)) % len(BACKENDS)]
+    step, backend = pair(seed, STEPS, BACKENDS)
     make = lambda: on_backend(backend, tmp_path_factory.mktemp(backend), "--upstream", "none", binary=DEBUG_BINARY)  # noqa: E731
     with estates.of(f"kill {backend}", make) as estate:
         victim = estate.fleet.nodes[0]

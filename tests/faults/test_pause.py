@@ -18,7 +18,7 @@ from rig.client import Client, page
 from rig.fleet import Fleet, on_backend
 from rig.ledger import Fact
 from rig.schedules import dice, schedules
-from rig.steps import actions, client_steps
+from rig.steps import actions, client_steps, pair
 from support.node import Node
 
 WHERE = ("anywhere", "page-gathered", *client_steps())
@@ -35,7 +35,7 @@ AGAIN_SECONDS = 15
 @schedules(usual=8)
 def test_pause(seed: int, estates: Estates, tmp_path_factory: pytest.TempPathFactory, tell: Callable[[dict], None]) -> None:
     """The other node goes on meanwhile; and whatever the sleeper is asked afterwards, it does not show the past as the present."""
-    where, backend = WHERE[seed % len(WHERE)], BACKENDS[(seed + seed // len(WHERE)) % len(BACKENDS)]
+    where, backend = pair(seed, WHERE, BACKENDS)
     make = lambda: on_backend(backend, tmp_path_factory.mktemp(backend), "--upstream", "none", binary=DEBUG_BINARY)  # noqa: E731
     with estates.of(f"pause {backend}", make) as estate:
         sleeper, other = estate.fleet.nodes
@@ -44,7 +44,10 @@ def test_pause(seed: int, estates: Estates, tmp_path_factory: pytest.TempPathFac
         if where != "anywhere":
             sleeper.stop()
             sleeper.start(CHEESESHOP_FAULT=f"{where}:stop:{dice('pause', seed, 2).randint(1, ARRIVALS)}")
-        _look_from_both(estate, there)
+        for _ in range(2):
+            there.step(("upload",))
+        if where != "page-gathered":
+            _look_from_both(estate, there)
         with ThreadPoolExecutor(1) as pool:
             over = threading.Event()
             working = pool.submit(_work_until, over, here, where, there)
@@ -65,8 +68,6 @@ def test_pause(seed: int, estates: Estates, tmp_path_factory: pytest.TempPathFac
 
 def _look_from_both(estate: Estate, client: Client) -> None:
     """So that the sleeper has the pages in its memory."""
-    for _ in range(2):
-        client.step(("upload",))
     for fact in client.ledger.of(client.house.dev):
         for node in estate.fleet.nodes:
             ask(lambda node=node, fact=fact: page(node.url, fact.index, fact.artifact.project))

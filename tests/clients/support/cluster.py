@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import time
@@ -16,7 +17,11 @@ from .server import BINARY, Server, free_port
 NODES = 2
 NGINX = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin") or "nginx"
 NGINX_SECONDS = 20
-CONFIGURATION = """\
+EXAMPLE = Path(__file__).resolve().parents[3] / "deploy/nginx-cluster.conf"
+"""What people are told to put before their nodes is what the tests put there; only the ports are others."""
+LISTEN = "127.0.0.1:8080"
+SERVER = re.compile(r"^    server 127\.0\.0\.1:\d+ (.*;)$", re.MULTILINE)
+AROUND = """\
 daemon off;
 {user}
 worker_processes 1;
@@ -25,33 +30,28 @@ error_log {folder}/nginx.log warn;
 events {{ worker_connections 512; }}
 http {{
     access_log off;
-    client_max_body_size 0;
-    large_client_header_buffers 4 32k;
     client_body_temp_path {folder}/nginx-body;
     proxy_temp_path {folder}/nginx-proxy;
     fastcgi_temp_path {folder}/nginx-fastcgi;
     uwsgi_temp_path {folder}/nginx-uwsgi;
     scgi_temp_path {folder}/nginx-scgi;
-    upstream nodes {{
-{servers}
-    }}
-    server {{
-        listen 127.0.0.1:{port};
-        location / {{
-            proxy_pass http://nodes;
-            proxy_http_version 1.1;
-            proxy_request_buffering off;
-            proxy_buffering off;
-            proxy_read_timeout 120s;
-            proxy_set_header Host $http_host;
-            proxy_set_header X-Forwarded-For $remote_addr;
-            proxy_set_header X-Forwarded-Host $http_host;
-            proxy_set_header X-Forwarded-Proto $scheme;
-        }}
-    }}
+{example}
 }}
 """
-"""The example of docs/operations.md without TLS. No kept connections and one worker: strictly one request a node in turn."""
+"""The rest of a configuration. One worker: each would count for itself, and the nodes would not strictly take turns."""
+
+
+def configuration(folder: Path, port: int, urls: list[str]) -> str:
+    """The example with these nodes, in a whole configuration."""
+    example = EXAMPLE.read_text()
+    servers = SERVER.findall(example)
+    assert len(servers) == NODES and LISTEN in example, f"{EXAMPLE} is not what it was"
+    lines = "\n".join(f"    server {url.removeprefix('http://')} {servers[0]}" for url in urls)
+    first = SERVER.search(example)
+    example = example[: first.start()] + lines + SERVER.sub("", example[first.end() :])
+    # As root, nginx would hand the work to a user who may not walk into the folder of the tests.
+    user = "user root;" if os.geteuid() == 0 else ""
+    return AROUND.format(folder=folder, user=user, example=example.replace(LISTEN, f"127.0.0.1:{port}"))
 
 
 class Nginx:
@@ -63,11 +63,8 @@ class Nginx:
         self._process: subprocess.Popen | None = None
         port = free_port()
         self.url = f"http://127.0.0.1:{port}"
-        servers = "\n".join(f"        server {url.removeprefix('http://')} max_fails=0;" for url in urls)
-        # As root, nginx would hand the work to a user who may not walk into the folder of the tests.
-        user = "user root;" if os.geteuid() == 0 else ""
         self._file = folder / "nginx.conf"
-        self._file.write_text(CONFIGURATION.format(folder=folder, port=port, servers=servers, user=user))
+        self._file.write_text(configuration(folder, port, urls))
 
     def start(self) -> None:
         """Starts it and waits until it takes connections."""

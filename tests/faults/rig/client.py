@@ -22,6 +22,10 @@ BLIND_SECONDS = 10.0
 """How long a node that is cut off may take what it has for current: 5 s of silence, one poll, and time for a loaded machine."""
 
 
+LARGE_BYTES = 20 << 20
+"""Three parts (`OBJECT_PART_BYTES` in src/limits.rs)."""
+
+
 @dataclass
 class Client:
     """Owns the projects whose names begin with `name`; nobody else changes them."""
@@ -36,13 +40,19 @@ class Client:
 
     def step(self, only: tuple[str, ...] = ()) -> None:
         """Does one random thing, or one of the given ones."""
-        weights = {name: weight for name, weight in WEIGHTS.items() if not only or name in only}
+        weights = {name: WEIGHTS.get(name, 1) for name in only or WEIGHTS}
         getattr(self, self.dice.choices(list(weights), list(weights.values()))[0])()
 
     def upload(self) -> None:
         """A new file."""
         self.versions += 1
         self._send(wheel(self._project(), f"1.{self.versions}"))
+
+    def upload_large(self) -> None:
+        """A file that goes to an object store in several parts."""
+        self.versions += 1
+        payload = self.dice.randbytes(LARGE_BYTES)
+        self._send(wheel(self._project(), f"2.{self.versions}", payload=payload))
 
     def replace(self) -> None:
         """Other bytes under a name that is there."""
@@ -179,7 +189,7 @@ class Client:
 
 
 WEIGHTS = {"upload": 5, "replace": 1, "retry": 3, "restore": 1, "remove": 2, "push": 2, "page": 6, "download": 4, "mirror": 3, "private": 1}
-"""What a client does, and how often."""
+"""What a client does by itself, and how often. Large files only where they are asked for."""
 
 
 def page(node: str, index: str, project: str, auth: dict[str, str] | None = None) -> wire.Answer:

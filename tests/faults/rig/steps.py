@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 SOURCE = Path(__file__).resolve().parents[3] / "src/fault.rs"
 LEADS_TO = {
     "upload": ("upload", "replace", "retry"),
+    "blob": ("upload_large",),
     "page": ("upload", "page"),
     "fetch": ("mirror",),
     "push": ("upload", "push"),
     "remove": ("upload", "remove"),
 }
-"""By the first word of a step: the client's actions that come by there. `gc` is a command of its own."""
+"""By the first word of a step: the client's actions that come by there."""
+COMMANDS = {"gc": "test_gc.py", "import": "tests/cli.rs", "backup": "tests/it/house_backup.rs"}
+"""The steps of commands, which no request comes by, and what tests them."""
+ONLY_ON = {"blob-part-sent": "s3"}
 
 
 def steps() -> list[str]:
@@ -25,8 +30,10 @@ def steps() -> list[str]:
 
 
 def client_steps() -> list[str]:
-    """Those that requests come by."""
-    return [step for step in steps() if not step.startswith("gc-")]
+    """Those that requests come by. A new kind of step must be named above."""
+    unknown = {step for step in steps() if not step.startswith((*LEADS_TO, *COMMANDS))}
+    assert not unknown, f"no loop comes by {unknown}"
+    return [step for step in steps() if step.startswith(tuple(LEADS_TO))]
 
 
 def gc_steps() -> list[str]:
@@ -37,3 +44,9 @@ def gc_steps() -> list[str]:
 def actions(step: str) -> tuple[str, ...]:
     """What clients do to get there."""
     return LEADS_TO[step.partition("-")[0]]
+
+
+def pair(seed: int, steps: Sequence[str], backends: Sequence[str]) -> tuple[str, str]:
+    """Step and backend of a schedule: after as many seeds as there are pairs, each pair has been."""
+    step = steps[seed % len(steps)]
+    return step, ONLY_ON.get(step) or backends[(seed + seed // len(steps)) % len(backends)]
