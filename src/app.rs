@@ -11,12 +11,12 @@ use crate::db::Db;
 use crate::http::serve::{Limits, serve};
 use crate::http::shutdown::Shutdown;
 use crate::http::{self, Site};
-use crate::index::{Core, Rules, follow, nodes, setup};
+use crate::index::{Core, Rules, downloads, follow, nodes, setup};
 use crate::limits;
 use crate::upstream::{Patience, Upstream};
 use anyhow::{Context, Result};
 use axum::http::HeaderValue;
-use background::Background;
+use background::{Background, Gc};
 use start::Say;
 use std::io::IsTerminal;
 use std::path::Path;
@@ -51,7 +51,8 @@ pub async fn run(options: ServeOptions, say: Say<'_>) -> Result<()> {
     // What was changed while this was no node is found now; whoever changes something from now on waits for us.
     nodes::join(&core, &listener.local_addr()?.to_string()).await.map_err(start::plain)?;
     follow::catch_up(&core).await.map_err(start::plain)?;
-    let background = Background::start(&core);
+    let gc = options.gc_every.0.map(|every| Gc { every, rules: options.housekeeping.rules() });
+    let background = Background::start(&core, gc);
     serve(listener, Limits::default(), shutdown.clone(), move |request, peer| http::answer(site.clone(), request, peer)).await;
     background.stop().await;
     if let Err(error) = nodes::leave(&core).await {
@@ -116,6 +117,9 @@ pub async fn finish(core: &Core, shutdown: &Shutdown) {
     core.tasks.close();
     let orderly = async {
         core.tasks.wait().await;
+        if let Err(error) = downloads::flush(core).await {
+            tracing::warn!(%error, "the last counts of downloads are lost");
+        }
         core.db.close().await;
     };
     let in_time = tokio::time::timeout(limits::STOP_TIME_MAX, orderly);

@@ -4,6 +4,7 @@
 //! Each flag is also the variable `CHEESESHOP_<FLAG>`. An empty variable counts as unset. Nothing is read or made here but
 //! the files that hold secrets; what contradicts itself is refused before anything exists.
 
+pub mod housekeeping;
 pub mod units;
 
 use crate::blobs::Address;
@@ -15,6 +16,7 @@ use crate::secret::Secret;
 use crate::upstream::Origin;
 use clap::builder::BoolishValueParser;
 use clap::{Args, ValueEnum};
+use housekeeping::{GcEvery, Housekeeping};
 use ipnet::IpNet;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -107,6 +109,12 @@ pub struct ServeOptions {
     /// Let users other than root point mirrors at private addresses.
     #[arg(long, env = "CHEESESHOP_PRIVATE_MIRRORS", value_parser = BoolishValueParser::new())]
     pub private_mirrors: bool,
+    /// How often the server does what `cheeseshop gc` does, on one of its nodes; `off`: never.
+    #[arg(long, env = "CHEESESHOP_GC_EVERY", value_name = "TIME", default_value_t = GcEvery::default())]
+    pub gc_every: GcEvery,
+    #[command(flatten)]
+    #[allow(missing_docs, reason = "a comment here would become the text of --help")]
+    pub housekeeping: Housekeeping,
     /// How the log on standard error is written.
     #[arg(long, env = "CHEESESHOP_LOG_FORMAT", value_name = "FORMAT", default_value = "text")]
     pub log_format: LogFormat,

@@ -10,6 +10,8 @@
 //! | [`blobs`] | bytes at rest |
 //! | [`upstream`] | other package indexes |
 //! | [`index`] | the rules: who may do what, what a page shows, how a file is published |
+//! | [`jobs`] | work that one node does from time to time: gc and retention |
+//! | [`doctor`] | whether rows, bytes and journal agree |
 //! | [`moving`] | in from devpi or a folder, and out again |
 //! | [`http`] | requests and answers |
 //! | [`cli`] | the commands |
@@ -24,10 +26,12 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod db;
+pub mod doctor;
 pub mod error;
 pub mod fault;
 pub mod http;
 pub mod index;
+pub mod jobs;
 pub mod limits;
 pub mod moving;
 pub mod names;

@@ -126,6 +126,26 @@ pub const UNREAD_BYTES_KEPT: u64 = 64 * 1024;
 /// How long a client may take nothing of an answer that is being written.
 pub const WRITE_STALL_MAX: Duration = Duration::from_secs(60);
 
+// Housekeeping
+
+/// Different files whose downloads are counted between two writes; about 200 bytes each. Downloads of more are not counted.
+pub const DOWNLOADS_COUNTED_MAX: usize = 100_000;
+/// How often the counts of downloads are written. A node that is killed loses those since.
+pub const DOWNLOADS_FLUSH: Duration = Duration::from_secs(60);
+/// Rows of one kind that `gc` changes in one transaction, and rows that `gc` and `doctor` read at once.
+pub const GC_BATCH: i64 = 500;
+/// How often `gc` runs by itself, unless `--gc-every` says otherwise.
+pub const GC_EVERY: Duration = Duration::from_secs(24 * 3600);
+/// How long nobody may have used a blob before `gc` marks it, and how long it stays marked before its bytes go, unless
+/// `--gc-grace` says otherwise: far longer than an upload takes from its last byte to its rows.
+pub const GC_GRACE: Duration = Duration::from_secs(24 * 3600);
+/// How long a job belongs to the node that does it, unless that node renews it: it may have been killed.
+pub const JOB_LEASE: Duration = Duration::from_secs(300);
+/// How often a node looks whether a job is due.
+pub const JOB_POLL: Duration = Duration::from_secs(60);
+/// How long a job that failed rests before it is tried again.
+pub const JOB_RETRY: Duration = Duration::from_secs(600);
+
 // File names and versions
 
 /// Bytes of a distribution's file name: what common file systems hold.
@@ -299,6 +319,8 @@ pub const POSTGRES_IDLE_TRANSACTION_MAX: Duration = Duration::from_secs(30);
 pub const POSTGRES_LOCK_WAIT: Duration = Duration::from_secs(10);
 /// How long a SQLite statement waits for another process's write, such as a command on the command line.
 pub const SQLITE_BUSY_WAIT: Duration = Duration::from_secs(5);
+/// Pages that are given back to the file system in one transaction after housekeeping, so that other writers do not wait long.
+pub const SQLITE_PAGES_AT_ONCE: u32 = 1000;
 /// Reading connections to SQLite.
 pub const SQLITE_READERS: u32 = 4;
 

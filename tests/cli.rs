@@ -131,6 +131,39 @@ fn a_named_upstream_is_kept_and_its_password_not_shown() {
 }
 
 #[test]
+fn gc_and_doctor_tell_what_they_do_and_end_with_a_status() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    for command in ["gc", "doctor"] {
+        assert!(fails(folder, &[command]).1.contains("there is no data folder"), "{command}");
+        assert_eq!(fails(folder, &[command, "--what"]).0, 2);
+    }
+    Server::start(&mut cheeseshop(folder, SERVE)).stop();
+    for wrong in [["--grace", "forever"], ["--keep-journal", "1y"], ["--mirror-cache", "many"]] {
+        assert_eq!(fails(folder, &["gc", wrong[0], wrong[1]]).0, 2, "{wrong:?}");
+    }
+    let bytes = b"left by a crash";
+    let sha256 = "86b5a1d7aa8d1c4d3f8b8d5a8d7c3a3b6f3f2b1a0d9c8e7f6a5b4c3d2e1f0a9b";
+    let blob = folder.join("data/blobs").join(&sha256[..2]).join(&sha256[2..4]).join(sha256);
+    std::fs::create_dir_all(blob.parent().unwrap()).unwrap();
+    std::fs::write(&blob, bytes).unwrap();
+    let file = std::fs::File::options().write(true).open(&blob).unwrap();
+    file.set_modified(std::time::UNIX_EPOCH + Duration::from_secs(1_000_000_000)).unwrap();
+    let output = run(folder, &["doctor"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stdout).contains(&format!("problem: stray: {sha256}: ")), "{}", text(&output.stdout));
+    assert!(text(&output.stderr).ends_with("cheeseshop: 1 problems are left\n"), "{}", text(&output.stderr));
+    let told = ok(folder, &["gc", "--dry-run", "--json"]);
+    let told: serde_json::Value = serde_json::from_str(&told).unwrap();
+    assert_eq!((&told["dry_run"], &told["report"]["strays"]), (&true.into(), &serde_json::json!({"count": 1, "bytes": 15})));
+    assert!(ok(folder, &["gc", "--grace", "0"]).starts_with("done:\n"));
+    assert!(!blob.exists());
+    let last = ok(folder, &["doctor", "--deep", "--json"]);
+    let last: serde_json::Value = serde_json::from_str(last.lines().last().unwrap()).unwrap();
+    assert_eq!((&last["summary"]["problems"], &last["summary"]["blobs"]), (&0.into(), &0.into()));
+}
+
+#[test]
 fn what_cannot_be_meant_ends_with_status_2_and_makes_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let bootstrap = folder.path().join("bootstrap.toml");

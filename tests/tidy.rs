@@ -15,6 +15,8 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("blobs", &["pypi", "limits", "fault"]),
     ("upstream", &["pypi", "limits"]),
     ("index", &["db", "blobs", "upstream", "pypi", "names", "clock", "limits", "error", "fault", "urls", "secret"]),
+    ("jobs", &["index", "db", "blobs", "pypi", "clock", "limits", "error", "fault"]),
+    ("doctor", &["index", "db", "blobs", "pypi", "names", "clock", "limits", "error"]),
     ("moving", &["index", "db", "blobs", "upstream", "pypi", "names", "clock", "limits", "error", "fault"]),
     ("http", &["index", "db", "blobs", "pypi", "names", "clock", "limits", "error", "urls", "upstream"]),
     ("names", &[]),

@@ -3,13 +3,24 @@
 use crate::db;
 use crate::db::listen::Listener;
 use crate::error::Result;
-use crate::index::{Core, follow, nodes};
+use crate::index::{Core, downloads, follow, nodes};
+use crate::jobs::gc::{self, Mode, Rules};
+use crate::jobs::{self, Recurring};
 use crate::limits;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+
+/// How often `gc` runs, and what it keeps.
+#[derive(Debug, Clone)]
+pub struct Gc {
+    /// From the end of one run to the next.
+    pub every: Duration,
+    /// What it keeps.
+    pub rules: Rules,
+}
 
 /// The running background tasks.
 #[derive(Debug)]
@@ -20,11 +31,16 @@ pub struct Background {
 
 impl Background {
     /// Starts them all.
-    pub fn start(core: &Arc<Core>) -> Self {
+    pub fn start(core: &Arc<Core>, gc: Option<Gc>) -> Self {
         let background = Self { tasks: TaskTracker::new(), stop: CancellationToken::new() };
         background.every(limits::JOURNAL_POLL, "follow the journal", core, follow_journal);
         background.until_stopped(listen(core.clone()));
         background.every(limits::SESSION_PRUNING, "forget expired sessions", core, prune_sessions);
+        background.every(limits::DOWNLOADS_FLUSH, "write the counts of downloads", core, count_downloads);
+        if let Some(gc) = gc {
+            let stop = background.stop.clone();
+            background.every(limits::JOB_POLL, "tidy up", core, move |core| tidy(core, gc.clone(), stop.clone()));
+        }
         background
     }
 
@@ -97,6 +113,22 @@ async fn hear(core: &Core, mut listener: Listener) {
         let Some(heard) = listener.next().await else { return };
         outcome = follow::hear(core, heard).await;
     }
+}
+
+async fn count_downloads(core: Arc<Core>) -> Result<()> {
+    downloads::flush(&core).await
+}
+
+/// Broken off when the server stops: what it has done stays done, and the job is due again soon.
+async fn tidy(core: Arc<Core>, gc: Gc, stop: CancellationToken) -> Result<()> {
+    jobs::schedule(&core, Recurring::Gc, gc.every).await?;
+    let work = jobs::run_once(&core, Recurring::Gc, gc.every, || gc::run(&core, &gc.rules, Mode::Do));
+    if let Some(Some(report)) = stop.run_until_cancelled(work).await.transpose()? {
+        for (what, amount) in report.lines().into_iter().filter(|(_, amount)| amount.count > 0) {
+            tracing::info!(count = amount.count, bytes = amount.bytes, "gc: {what}");
+        }
+    }
+    Ok(())
 }
 
 async fn prune_sessions(core: Arc<Core>) -> Result<()> {

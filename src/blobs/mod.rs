@@ -262,6 +262,12 @@ impl Blobs {
         }
     }
 
+    /// Looks for what ended processes have left in the spool, and deletes it if `delete` says so: how many files, and their bytes.
+    pub async fn sweep_spools(&self, delete: bool) -> io::Result<(u64, u64)> {
+        let spools = self.spools.clone();
+        blocking(move || spools.sweep_others(delete)).await
+    }
+
     /// Counts all blobs. Walks through the whole store: for the administrator's commands, not for requests.
     pub async fn usage(&self) -> io::Result<Usage> {
         let mut usage = Usage::default();

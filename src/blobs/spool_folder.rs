@@ -36,14 +36,20 @@ impl SpoolFolder {
     /// Makes a folder below `tmp` for this process, and removes those of processes that have ended.
     pub(super) fn open(tmp: &Path) -> io::Result<Self> {
         fs::create_dir_all(tmp).map_err(|err| naming(tmp, &err))?;
-        // While this lock is held nobody else sweeps: a folder whose owner has not locked it yet would look abandoned.
-        let _others_wait =
-            lock_file(&tmp.join(LOCK)).and_then(|lock| lock.lock().map(|()| lock)).map_err(|err| naming(tmp, &err))?;
-        sweep(tmp)?;
+        let _others_wait = lock_out_others(tmp)?;
+        sweep(tmp, true)?;
         let path = make_own(tmp)?;
         let lock = lock_file(&path.join(LOCK))?;
         lock.lock()?;
         Ok(Self { path, files: AtomicU64::new(0), _lock: lock })
+    }
+
+    /// Looks through the folders of processes that have ended, and removes them if `remove` says so; how many spool files they
+    /// hold, and their bytes.
+    pub(super) fn sweep_others(&self, remove: bool) -> io::Result<(u64, u64)> {
+        let Some(tmp) = self.path.parent() else { return Ok((0, 0)) };
+        let _others_wait = lock_out_others(tmp)?;
+        sweep(tmp, remove)
     }
 
     /// A new, empty file.
@@ -77,25 +83,45 @@ fn lock_file(path: &Path) -> io::Result<File> {
     File::options().create(true).truncate(false).write(true).open(path)
 }
 
-/// Removes every folder in `tmp` whose lock is free.
-fn sweep(tmp: &Path) -> io::Result<()> {
+/// While what this returns is held nobody else sweeps: a folder whose owner has not locked it yet would look abandoned.
+fn lock_out_others(tmp: &Path) -> io::Result<File> {
+    lock_file(&tmp.join(LOCK)).and_then(|lock| lock.lock().map(|()| lock)).map_err(|err| naming(tmp, &err))
+}
+
+/// Removes every folder in `tmp` whose lock is free, or only looks; how many files are in them, and their bytes.
+fn sweep(tmp: &Path, remove: bool) -> io::Result<(u64, u64)> {
+    let mut swept = (0, 0);
     for entry in fs::read_dir(tmp)? {
         let folder = entry?.path();
         if folder.is_dir() {
             // Not found: its owner ended and removed it this very moment.
-            found(sweep_one(&folder)).map_err(|err| naming(&folder, &err))?;
+            let one = found(sweep_one(&folder, remove)).map_err(|err| naming(&folder, &err))?;
+            let (files, bytes) = one.unwrap_or_default();
+            swept = (swept.0 + files, swept.1 + bytes);
         }
     }
-    Ok(())
+    Ok(swept)
 }
 
-/// Removes `folder` if no process holds its lock.
-fn sweep_one(folder: &Path) -> io::Result<()> {
-    match lock_file(&folder.join(LOCK))?.try_lock() {
-        Ok(()) => fs::remove_dir_all(folder),
-        Err(TryLockError::WouldBlock) => Ok(()),
-        Err(TryLockError::Error(err)) => Err(err),
+/// Removes `folder`, or only looks, if no process holds its lock.
+fn sweep_one(folder: &Path, remove: bool) -> io::Result<(u64, u64)> {
+    let lock = lock_file(&folder.join(LOCK))?;
+    match lock.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => return Ok((0, 0)),
+        Err(TryLockError::Error(err)) => return Err(err),
     }
+    let mut swept = (0, 0);
+    for file in fs::read_dir(folder)? {
+        let file = file?;
+        if file.file_name() != LOCK {
+            swept = (swept.0 + 1, swept.1 + file.metadata()?.len());
+        }
+    }
+    if remove {
+        fs::remove_dir_all(folder)?;
+    }
+    Ok(swept)
 }
 
 /// Makes `<tmp>/<process number>-<n>` with the first `n` that is free.

@@ -3,7 +3,9 @@
 //! Results go to standard output through [`out`], everything else to standard error. Statuses: 0 done, 1 failed, 2 asked wrongly.
 
 mod backup;
+mod doctor;
 mod export;
+mod gc;
 mod healthcheck;
 mod import;
 mod index;
@@ -52,6 +54,10 @@ enum Command {
     Backup(backup::Backup),
     /// Print the index that `--upstream auto` would mirror.
     Upstream,
+    /// Delete what nothing needs any more, and forget what is old.
+    Gc(gc::Gc),
+    /// Look whether everything that is promised is there.
+    Doctor(doctor::Doctor),
     /// Ask the server on this machine whether it is well: status 0 if so.
     Healthcheck(healthcheck::Healthcheck),
 }
@@ -116,6 +122,8 @@ fn run_command(command: Command) -> Result<()> {
             Command::Export(command) => command.run().await,
             Command::Backup(command) => command.run().await,
             Command::Upstream => upstream::run().await,
+            Command::Gc(command) => command.run().await,
+            Command::Doctor(command) => command.run().await,
             Command::Healthcheck(_) => Ok(()),
         }
     });

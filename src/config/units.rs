@@ -69,11 +69,47 @@ impl FromStr for Expiry {
         if let Some(at) = Timestamp::parse(text).or_else(|| beginning_of_day(text)) {
             return Ok(Expiry::At(at));
         }
-        let units = [('d', 86_400), ('h', 3600), ('m', 60), ('s', 1)];
         let count = |unit| text.strip_suffix(unit).and_then(|digits| digits.parse::<u32>().ok());
-        let seconds = units.into_iter().find_map(|(unit, seconds)| count(unit).map(|n| u64::from(n) * seconds));
+        let seconds = SPANS.into_iter().find_map(|(unit, seconds)| count(unit).map(|n| u64::from(n) * seconds));
         let seconds = seconds.filter(|seconds| *seconds > 0).ok_or_else(wrong)?;
         Ok(Expiry::After(Duration::from_secs(seconds)))
+    }
+}
+
+/// Units of lengths of time, with their seconds; the longest first.
+const SPANS: [(char, u64); 4] = [('d', 86_400), ('h', 3600), ('m', 60), ('s', 1)];
+
+/// How long something is kept, or how often something is done; `None`: for ever, or never.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Span(pub Option<Duration>);
+
+impl FromStr for Span {
+    type Err = String;
+
+    /// Reads `90d`, `12h`, `30m`, `45s`, `0`, and `forever` or `off`.
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "forever" | "off" => return Ok(Self(None)),
+            "0" => return Ok(Self(Some(Duration::ZERO))),
+            _ => {}
+        }
+        let count = |unit| text.strip_suffix(unit).and_then(|digits| digits.parse::<u32>().ok());
+        let seconds = SPANS.into_iter().find_map(|(unit, seconds)| count(unit).map(|n| u64::from(n) * seconds));
+        let seconds = seconds.filter(|_| text.starts_with(|c: char| c.is_ascii_digit()));
+        let wrong = || format!("'{text}' is not a length of time: write 90d, 12h, 30m, 45s, 0, or off for no end");
+        seconds.map(|seconds| Self(Some(Duration::from_secs(seconds)))).ok_or_else(wrong)
+    }
+}
+
+impl std::fmt::Display for Span {
+    /// In the largest unit that divides it, as it is read.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Some(span) = self.0 else { return f.write_str("off") };
+        let seconds = span.as_secs();
+        match SPANS.into_iter().find(|(_, unit)| seconds > 0 && seconds.is_multiple_of(*unit)) {
+            Some((unit, length)) => write!(f, "{}{unit}", seconds / length),
+            None => f.write_str("0"),
+        }
     }
 }
 
@@ -130,6 +166,21 @@ mod tests {
     fn what_is_no_end_is_refused() {
         for text in ["", "d", "0d", "-1d", "1.5d", "90", "90w", "2027-02-30", "20270131", "2027-01-31T12:00:00", "Never"] {
             assert!(text.parse::<Expiry>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn lengths_of_time_are_read() {
+        for (text, seconds) in
+            [("90d", Some(7_776_000)), ("12h", Some(43_200)), ("0", Some(0)), ("0s", Some(0)), ("off", None), ("forever", None)]
+        {
+            assert_eq!(text.parse::<Span>().unwrap().0, seconds.map(Duration::from_secs), "{text}");
+        }
+        for text in ["", "d", "-1d", "+1d", "1.5d", "90", "90w", "never", "99999999999d", " 1d"] {
+            assert!(text.parse::<Span>().is_err(), "{text}");
+        }
+        for shown in ["90d", "25h", "90m", "61s", "0", "off"] {
+            assert_eq!(shown.parse::<Span>().unwrap().to_string(), shown);
         }
     }
 

@@ -65,3 +65,22 @@ pub async fn remove(c: &mut Conn, user: UserId, id: &str) -> Result<bool> {
     on!(c, c => Ok(query(sql!("DELETE FROM devpi_tokens WHERE user_id = $1 AND id = $2"))
         .bind(user).bind(id).execute(c).await?.rows_affected() == 1))
 }
+
+/// One token of all, with what bounds it.
+#[derive(Debug, Clone, FromRow)]
+pub struct Bounded {
+    /// Whose it is.
+    pub user_id: UserId,
+    /// The end of its identifier.
+    pub id: String,
+    /// The caveats that it was made with.
+    pub restrictions: Json<Vec<String>>,
+}
+
+/// Some tokens of all users after (`user`, `id`), in that order.
+pub async fn page(c: &mut Conn, after: (UserId, &str), count: i64) -> Result<Vec<Bounded>> {
+    on!(c, c => query_as(sql!(
+        "SELECT user_id, id, restrictions FROM devpi_tokens
+         WHERE user_id > $1 OR (user_id = $1 AND id > $2) ORDER BY user_id, id LIMIT $3"
+    )).bind(after.0).bind(after.1).bind(count).fetch_all(c).await)
+}

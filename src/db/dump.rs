@@ -24,6 +24,7 @@ pub const TABLES: &[&str] = &[
     "releases",
     "files",
     "attachments",
+    "downloads",
     "blobs",
     "mirror_pages",
     "mirror_metadata",
@@ -31,7 +32,7 @@ pub const TABLES: &[&str] = &[
 ];
 
 /// The tables that stay: what they hold is of one installation. Whoever was signed in signs in again.
-pub const LEFT_OUT: &[&str] = &["sessions", "nodes"];
+pub const LEFT_OUT: &[&str] = &["sessions", "nodes", "jobs"];
 
 /// What a column holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -167,10 +168,11 @@ fn select(table: &Table, postgres: bool) -> String {
 
 /// The condition that a blob is named by some row and not about to be deleted.
 fn kept_blobs() -> String {
-    let named = DIGEST_COLUMNS
-        .iter()
-        .filter(|(table, _)| *table != "blobs")
-        .map(|(table, column)| format!("EXISTS (SELECT 1 FROM \"{table}\" WHERE \"{table}\".\"{column}\" = blobs.sha256)"));
+    let named = DIGEST_COLUMNS.iter().filter(|(table, _)| *table != "blobs").map(|(table, column)| {
+        // A removed file whose time is over keeps its row and no blob.
+        let keeps = if *table == "files" { " AND files.purged IS NULL" } else { "" };
+        format!("EXISTS (SELECT 1 FROM \"{table}\" WHERE \"{table}\".\"{column}\" = blobs.sha256{keeps})")
+    });
     format!("deleting IS NULL AND ({})", named.collect::<Vec<_>>().join(" OR "))
 }
 

@@ -162,3 +162,28 @@ pub async fn set_removed(c: &mut Conn, id: FileId, serial: Serial, now: Timestam
 pub async fn set_yanked(c: &mut Conn, id: FileId, yanked: Option<&str>) -> Result<()> {
     on!(c, c => query(sql!("UPDATE files SET yanked = $2 WHERE id = $1")).bind(id).bind(yanked).execute(c).await.map(drop))
 }
+
+/// A removed file whose row still keeps its blobs.
+#[derive(Debug, Clone, PartialEq, Eq, FromRow)]
+pub struct Removed {
+    /// Key.
+    pub id: FileId,
+    /// Bytes.
+    pub size: i64,
+    /// `stage` or `mirror`.
+    pub kind: String,
+}
+
+/// The files after `after` that were removed at `removed` or before and still keep their blobs; by key.
+pub async fn unpurged(c: &mut Conn, after: FileId, removed: Timestamp, count: i64) -> Result<Vec<Removed>> {
+    on!(c, c => query_as(sql!(
+        "SELECT f.id, f.size, i.kind FROM files f JOIN projects p ON p.id = f.project_id JOIN indexes i ON i.id = p.index_id
+         WHERE f.id > $1 AND f.removed IS NOT NULL AND f.removed <= $2 AND f.purged IS NULL ORDER BY f.id LIMIT $3"
+    )).bind(after).bind(removed).bind(count).fetch_all(c).await)
+}
+
+/// From now on a removed file's row keeps no blob. The row itself stays: it says that the file was here.
+pub async fn purge(c: &mut Conn, id: FileId, now: Timestamp) -> Result<()> {
+    on!(c, c => query(sql!("UPDATE files SET purged = $2 WHERE id = $1 AND removed IS NOT NULL"))
+        .bind(id).bind(now).execute(c).await.map(drop))
+}

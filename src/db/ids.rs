@@ -35,6 +35,10 @@ key!(
     AttachmentId
 );
 key!(
+    /// A row of `jobs`.
+    JobId
+);
+key!(
     /// A row of `journal`: the place of a change in the order of all changes.
     Serial
 );

@@ -65,6 +65,8 @@ pub enum Action {
     Import,
     /// A setting of the whole server changed.
     ServerSet,
+    /// The doctor took rows away that promised what is not there.
+    Repair,
 }
 
 /// A change about to be written.
@@ -186,6 +188,22 @@ pub async fn prune(c: &mut Conn, upto: Serial) -> Result<u64> {
     )).bind(highest.0.to_string()).execute(c).await.map(drop))?;
     on!(c, c => query(sql!("DELETE FROM journal WHERE serial <= $1"))
         .bind(highest).execute(c).await.map(|done| done.rows_affected()))
+}
+
+/// How many changes [`prune`] would delete for being older than this.
+pub async fn count_old(c: &mut Conn, older_than: Timestamp) -> Result<i64> {
+    on!(c, c => query_scalar(sql!(
+        "SELECT COUNT(*) FROM journal WHERE at < $1 AND serial < (SELECT MAX(serial) FROM journal)"
+    )).bind(older_than).fetch_one(c).await)
+}
+
+/// The last of the first `count` changes before `older_than` that [`prune`] would delete.
+pub async fn old(c: &mut Conn, older_than: Timestamp, count: i64) -> Result<Option<Serial>> {
+    on!(c, c => query_scalar(sql!(
+        "SELECT MAX(serial) FROM (
+            SELECT serial FROM journal WHERE at < $1 AND serial < (SELECT MAX(serial) FROM journal) ORDER BY serial LIMIT $2
+         ) AS old"
+    )).bind(older_than).bind(count).fetch_one(c).await)
 }
 
 #[cfg(test)]

@@ -5,14 +5,18 @@
 //! prepared on both engines. Nothing here decides a rule, and nothing outside this folder writes SQL.
 
 pub mod attachments;
+pub mod audit;
 pub mod blobs;
 pub mod copy;
 pub mod devpi_tokens;
+pub mod downloads;
 pub mod dump;
 pub mod files;
 pub mod ids;
 pub mod indexes;
+pub mod jobs;
 pub mod journal;
+pub mod kept;
 pub mod listen;
 pub mod mirrors;
 pub mod nodes;
@@ -25,14 +29,14 @@ pub mod testing;
 pub mod tokens;
 pub mod users;
 
-pub use ids::{AttachmentId, FileId, IndexId, ProjectId, ReleaseId, Serial, UserId};
+pub use ids::{AttachmentId, FileId, IndexId, JobId, ProjectId, ReleaseId, Serial, UserId};
 
 use crate::limits;
 use sqlx::migrate::Migrator;
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{Database, Postgres, Sqlite, Transaction};
+use sqlx::sqlite::{SqliteAutoVacuum, SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{AssertSqlSafe, Database, Postgres, Sqlite, Transaction};
 use std::ops::{Deref, DerefMut};
 use std::str::FromStr;
 use std::time::Duration;
@@ -166,7 +170,9 @@ impl Db {
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
             .busy_timeout(limits::SQLITE_BUSY_WAIT);
-        let write = SqlitePoolOptions::new().max_connections(1).connect_with(options.clone()).await?;
+        // Counts only where the file is made: `shrink` can then give pages back.
+        let writing = options.clone().auto_vacuum(SqliteAutoVacuum::Incremental);
+        let write = SqlitePoolOptions::new().max_connections(1).connect_with(writing).await?;
         lenient(sqlx::migrate!("migrations/sqlite")).run(&write).await?;
         let read = SqlitePoolOptions::new().max_connections(limits::SQLITE_READERS).connect_with(options.read_only(true)).await?;
         Ok(Db::Sqlite { read, write })
@@ -219,6 +225,25 @@ impl Db {
                 Conn::Postgres(Handle::Tx(pool.begin_with(begin).await?))
             }
         })
+    }
+
+    /// Gives pages that hold nothing any more back to the file system, and empties the write-ahead log. PostgreSQL does by itself
+    /// what it can. Some pages at a time, so that other writers wait for none of it long.
+    pub async fn shrink(&self) -> Result<()> {
+        let Db::Sqlite { write, .. } = self else { return Ok(()) };
+        loop {
+            let mut c = write.acquire().await?;
+            let free: i64 = sqlx::query_scalar("PRAGMA freelist_count").fetch_one(&mut *c).await?;
+            sqlx::query(AssertSqlSafe(format!("PRAGMA incremental_vacuum({})", limits::SQLITE_PAGES_AT_ONCE)))
+                .fetch_all(&mut *c)
+                .await?;
+            let left: i64 = sqlx::query_scalar("PRAGMA freelist_count").fetch_one(&mut *c).await?;
+            if left == 0 || left >= free {
+                // A reader that holds an old page makes this do less, which the next one makes good.
+                sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").fetch_all(&mut *c).await?;
+                return Ok(());
+            }
+        }
     }
 
     /// Waits until every connection is closed; SQLite then folds its write-ahead log into the file.

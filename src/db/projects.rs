@@ -76,3 +76,9 @@ pub async fn names(c: &mut Conn, index: IndexId) -> Result<Vec<(ProjectName, Ser
     on!(c, c => query_as(sql!("SELECT name, serial FROM projects WHERE index_id = $1 AND NOT reserved ORDER BY name"))
         .bind(index).fetch_all(c).await)
 }
+
+/// Some projects of the index after the key `after`, by key; names that are only reserved left out.
+pub async fn page(c: &mut Conn, index: IndexId, after: ProjectId, count: i64) -> Result<Vec<(ProjectId, ProjectName)>> {
+    on!(c, c => query_as(sql!("SELECT id, name FROM projects WHERE index_id = $1 AND id > $2 AND NOT reserved ORDER BY id LIMIT $3"))
+        .bind(index).bind(after).bind(count).fetch_all(c).await)
+}

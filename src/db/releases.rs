@@ -70,3 +70,23 @@ pub async fn versions(c: &mut Conn, project: ProjectId) -> Result<Vec<(ReleaseId
 pub async fn remove(c: &mut Conn, id: ReleaseId) -> Result<()> {
     on!(c, c => query(sql!("DELETE FROM releases WHERE id = $1")).bind(id).execute(c).await.map(drop))
 }
+
+/// A release as retention sees it.
+#[derive(Debug, Clone, PartialEq, Eq, FromRow)]
+pub struct Aged {
+    /// The version as uploaded.
+    pub version: String,
+    /// When the first file came.
+    pub created: Timestamp,
+    /// Bytes of its files.
+    pub size: i64,
+}
+
+/// A project's releases with their ages, the newest version first.
+pub async fn aged(c: &mut Conn, project: ProjectId) -> Result<Vec<Aged>> {
+    on!(c, c => query_as(sql!(
+        "SELECT r.version, r.created, CAST(COALESCE((SELECT SUM(f.size) FROM files f
+                WHERE f.release_id = r.id AND f.removed_serial IS NULL), 0) AS BIGINT) AS size
+         FROM releases r WHERE r.project_id = $1 ORDER BY r.sort_key DESC"
+    )).bind(project).fetch_all(c).await)
+}

@@ -5,7 +5,7 @@ use crate::clock::Timestamp;
 use crate::names::UserName;
 use crate::pypi::Sha256;
 use crate::{on, sql};
-use sqlx::{FromRow, query, query_as};
+use sqlx::{FromRow, query, query_as, query_scalar};
 
 /// A session that a secret opened.
 #[derive(Debug, Clone, FromRow)]
@@ -48,4 +48,9 @@ pub async fn prune(c: &mut Conn, now: Timestamp) -> Result<u64> {
 /// Ends all sessions.
 pub async fn remove_all(c: &mut Conn) -> Result<()> {
     on!(c, c => query(sql!("DELETE FROM sessions")).execute(c).await.map(drop))
+}
+
+/// How many sessions have expired.
+pub async fn count_expired(c: &mut Conn, now: Timestamp) -> Result<i64> {
+    on!(c, c => query_scalar(sql!("SELECT COUNT(*) FROM sessions WHERE expires <= $1")).bind(now).fetch_one(c).await)
 }

@@ -6,7 +6,7 @@ use crate::names::UserName;
 use crate::pypi::Sha256;
 use crate::{on, sql};
 use sqlx::types::Json;
-use sqlx::{FromRow, query, query_as};
+use sqlx::{FromRow, query, query_as, query_scalar};
 
 /// One token, without its secret.
 #[derive(Debug, Clone, FromRow)]
@@ -89,4 +89,14 @@ pub async fn touch(c: &mut Conn, hash: &Sha256, now: Timestamp) -> Result<()> {
 pub async fn remove(c: &mut Conn, user: UserId, name: &str) -> Result<bool> {
     on!(c, c => Ok(query(sql!("DELETE FROM tokens WHERE user_id = $1 AND name = $2"))
         .bind(user).bind(name).execute(c).await?.rows_affected() == 1))
+}
+
+/// How many tokens expired at `at` or before.
+pub async fn count_expired(c: &mut Conn, at: Timestamp) -> Result<i64> {
+    on!(c, c => query_scalar(sql!("SELECT COUNT(*) FROM tokens WHERE expires <= $1")).bind(at).fetch_one(c).await)
+}
+
+/// Forgets tokens that expired at `at` or before.
+pub async fn prune(c: &mut Conn, at: Timestamp) -> Result<u64> {
+    on!(c, c => Ok(query(sql!("DELETE FROM tokens WHERE expires <= $1")).bind(at).execute(c).await?.rows_affected()))
 }

@@ -55,17 +55,36 @@ async fn content(site: &Arc<Site>, call: &Call<'_>, user: &str, index: &str, fol
     if call.head {
         return head(&site.core, call, &found, about).await;
     }
-    match download::open(&site.core, &found).await? {
-        Source::Kept(blob, sha256) => {
-            if site.delivery.redirects(call, blob.size)
-                && let Some(link) = blob.link().await?
-            {
-                return at_the_store(&link);
-            }
-            Ok(kept(call, blob, About { sha256: Some(sha256), ..about }))
-        }
-        Source::Coming(fetching) => Ok(coming(call, fetching, about)),
-        Source::Elsewhere(url) => elsewhere(&url),
+    let reply = match download::open(&site.core, &found).await? {
+        Source::Kept(blob, sha256) => match link(site, call, &blob).await? {
+            Some(link) => at_the_store(&link)?,
+            None => kept(call, blob, About { sha256: Some(sha256), ..about }),
+        },
+        Source::Coming(fetching) => coming(call, fetching, about),
+        Source::Elsewhere(url) => return elsewhere(&url),
+    };
+    if begins_a_file(&reply) {
+        let (origin, listed) = (&found.listed.origin, &found.listed.file);
+        site.core.downloads.count(origin.id, &found.project, &listed.filename);
+    }
+    Ok(reply)
+}
+
+/// The link to the object store that answers this request, if one does.
+async fn link(site: &Site, call: &Call<'_>, blob: &Blob) -> Result<Option<Url>> {
+    match site.delivery.redirects(call, blob.size) {
+        true => Ok(blob.link().await?),
+        false => Ok(None),
+    }
+}
+
+/// Whether the answer counts as a download: it has the file's first byte, or sends the client to where that is.
+fn begins_a_file(reply: &Reply) -> bool {
+    let range = reply.headers().get(CONTENT_RANGE).and_then(|value| value.to_str().ok());
+    match reply.status() {
+        StatusCode::OK | StatusCode::FOUND | StatusCode::TEMPORARY_REDIRECT => true,
+        StatusCode::PARTIAL_CONTENT => range.is_some_and(|range| range.starts_with("bytes 0-")),
+        _ => false,
     }
 }
 

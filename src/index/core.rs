@@ -2,6 +2,7 @@
 
 use super::credentials::Verified;
 use super::docs::Directories;
+use super::downloads::Counts;
 use super::fetch::Fetches;
 use super::flight::Flights;
 use super::follow::Changes;
@@ -47,6 +48,8 @@ pub struct Core {
     pub pages: Pages,
     /// Directories of documentation archives.
     pub directories: Directories,
+    /// Downloads that are not written yet.
+    pub downloads: Counts,
     /// Credentials found good a moment ago.
     pub verified: Verified,
     /// Files that are being fetched from upstream.
@@ -112,6 +115,7 @@ impl Core {
             listings,
             pages,
             directories: Directories::default(),
+            downloads: Counts::default(),
             verified: Verified::default(),
             fetches: Fetches::default(),
             refreshes: Flights::default(),

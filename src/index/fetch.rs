@@ -6,7 +6,7 @@
 
 use super::core::Core;
 use super::merge::Listed;
-use super::mirror;
+use super::{keep, mirror};
 use crate::blobs::{Content, Digests, Spool, SpoolError, Spooled, StoredBlob};
 use crate::db::{self, IndexId};
 use crate::error::{Error, Result};
@@ -143,7 +143,7 @@ async fn lead(
     let spooled = spool.finish().await.map_err(refused)?;
     check(listed, &spooled)?;
     fault::at(Step::FetchChecked);
-    let blob = core.blobs.commit(spooled).await?;
+    let blob = keep::commit(core, spooled).await?;
     fault::at(Step::FetchBlobKept);
     note(core, project, listed, &blob).await?;
     fault::at(Step::FetchNoted);
@@ -227,7 +227,7 @@ async fn note(core: &Core, project: &ProjectName, listed: &Listed, blob: &Stored
     let mut c = core.db.begin().await?;
     // The project's row first, as everywhere. It also makes two nodes that have fetched the same file note it one after the other.
     let holder = db::projects::put(&mut c, listed.origin.id, project, project.as_str(), now).await?;
-    db::blobs::put(&mut c, &blob_row(blob), now).await?;
+    keep::note(&mut c, &core.blobs, &blob_row(blob), now).await?;
     let file = db::files::NewFile {
         project: holder,
         release: None,

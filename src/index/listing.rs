@@ -292,6 +292,7 @@ mod tests {
     async fn publish(core: &Core, version: &str) {
         let index = sight(core).place.index.clone();
         let (project, filename, metadata) = (project(), format!("app-{version}.tar.gz"), json!({}));
+        core.blobs.put_bytes(version.to_owned().into()).await.unwrap();
         let file = Incoming {
             project: &project,
             display_name: "app",
@@ -306,7 +307,7 @@ mod tests {
             log: None,
         };
         let mut c = core.db.begin().await.unwrap();
-        let stored = store::put(&mut c, &index, &file, Timestamp(1)).await.unwrap();
+        let stored = store::put(&mut c, &core.blobs, &index, &file, Timestamp(1)).await.unwrap();
         let change = Change {
             actor: "system",
             index: Some(index.id),

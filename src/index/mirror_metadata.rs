@@ -6,7 +6,7 @@
 
 use super::core::Core;
 use super::download::{self, Found, Source};
-use super::{fetch, follow, mirror};
+use super::{fetch, follow, keep, mirror};
 use crate::blobs::{Blob, StoredBlob};
 use crate::db;
 use crate::db::journal::{Action, Change};
@@ -46,7 +46,7 @@ fn none() -> Error {
 async fn learn(core: &Arc<Core>, found: &Found) -> Result<Sha256> {
     match look(core, found).await? {
         Some(bytes) => {
-            let stored = core.blobs.put_bytes(bytes).await?;
+            let stored = keep::put_bytes(core, bytes).await?;
             remember(core, found, Some(&stored)).await?;
             Ok(stored.sha256)
         }
@@ -122,7 +122,7 @@ async fn remember(core: &Core, found: &Found, stored: Option<&StoredBlob>) -> Re
     let (now, index, filename) = (core.clock.now(), found.listed.origin.id, &found.listed.file.filename);
     let mut c = core.db.begin().await?;
     if let Some(stored) = stored {
-        db::blobs::put(&mut c, &fetch::blob_row(stored), now).await?;
+        keep::note(&mut c, &core.blobs, &fetch::blob_row(stored), now).await?;
     }
     db::mirrors::learn(&mut c, index, &found.project, filename, stored.map(|blob| blob.sha256), now).await?;
     let is_as_promised = stored.is_some_and(|blob| agrees(&found.listed.file.metadata, blob));

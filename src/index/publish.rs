@@ -13,7 +13,7 @@ use super::inspect::{self, Inspected, Refused};
 use super::settings::UploadChecks;
 use super::store::{self, Incoming, Outcome};
 use super::tree::Index;
-use super::{fetch, follow};
+use super::{fetch, follow, keep};
 use crate::blobs::{Spooled, StoredBlob};
 use crate::db::journal::{Action, Change};
 use crate::db::{self, Conn};
@@ -78,9 +78,9 @@ async fn carry_out(core: &Arc<Core>, actor: String, index: &Arc<Index>, upload: 
     let (task, index) = (core.clone(), index.clone());
     fault::at(Step::UploadSpooled);
     follow::change(core, async move {
-        let blob = task.blobs.commit(upload.spooled).await?;
+        let blob = keep::commit(&task, upload.spooled).await?;
         let metadata_blob = match &said.bytes {
-            Some(bytes) => Some(task.blobs.put_bytes(bytes.clone().into()).await?),
+            Some(bytes) => Some(keep::put_bytes(&task, bytes.clone().into()).await?),
             None => None,
         };
         fault::at(Step::UploadBlobKept);
@@ -178,7 +178,7 @@ async fn record(core: &Core, entry: Entry<'_>) -> Result<Outcome> {
         uploaded_by: Some(entry.actor),
         log: None,
     };
-    let stored = store::put(&mut c, entry.index, &file, now).await?;
+    let stored = store::put(&mut c, &core.blobs, entry.index, &file, now).await?;
     let action = match stored.outcome {
         Outcome::Identical => return Ok(Outcome::Identical),
         Outcome::New => Action::FileAdd,

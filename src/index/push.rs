@@ -10,9 +10,11 @@ use super::access::{self, Action as Wanted, Caller};
 use super::core::Core;
 use super::store::{self, Incoming, Outcome};
 use super::tree::Index;
-use super::{file_log, follow, publish};
+use super::{file_log, follow, keep, publish};
+use crate::blobs::Blobs;
 use crate::clock::Timestamp;
 use crate::db::attachments::{Attachment, Kind, NewAttachment};
+use crate::db::blobs::BlobRow;
 use crate::db::journal::{Action, Change};
 use crate::db::{self, Conn, FileId, ReleaseId};
 use crate::error::{Error, Result};
@@ -38,6 +40,7 @@ pub enum Step {
 
 /// A push under way.
 struct Push<'a> {
+    blobs: &'a Blobs,
     parcel: &'a Parcel,
     from: &'a IndexPath,
     to: &'a Index,
@@ -52,7 +55,8 @@ pub async fn push(core: &Arc<Core>, caller: &Caller, from: &IndexPath, target: &
     }
     let (task, from, target, actor) = (core.clone(), from.clone(), target.clone(), caller.actor());
     follow::change(core, async move {
-        let push = Push { parcel: &parcel, from: &from, to: &target, actor: &actor, now: task.clock.now() };
+        let (blobs, now) = (&task.blobs, task.clock.now());
+        let push = Push { blobs, parcel: &parcel, from: &from, to: &target, actor: &actor, now };
         let mut c = task.db.begin().await?;
         publish::refuse_if_closed(&mut c, push.to, &parcel.project).await?;
         let (steps, changed) = write(&mut c, &push).await?;
@@ -71,16 +75,12 @@ async fn write(c: &mut Conn, push: &Push<'_>) -> Result<(Vec<Step>, bool)> {
     let parcel = push.parcel;
     let mut stored = Vec::with_capacity(parcel.files.len());
     let project = db::projects::put(c, push.to.id, &parcel.project, &parcel.display_name, push.now).await?;
-    // In one order, so that pushes of the same bytes at the same time do not wait for each other.
-    let mut blobs: Vec<_> =
-        parcel.files.iter().flat_map(|file| [Some(&file.blob), file.metadata_blob.as_ref()]).flatten().collect();
-    blobs.sort_by_key(|blob| blob.sha256);
-    for blob in blobs {
-        db::blobs::put(c, blob, push.now).await?;
+    for blob in blobs(parcel) {
+        keep::note(c, push.blobs, &blob, push.now).await?;
     }
     let mut changed = false;
     for file in &parcel.files {
-        let written = store::put(c, push.to, &incoming(push, file), push.now).await?;
+        let written = store::put(c, push.blobs, push.to, &incoming(push, file), push.now).await?;
         if written.outcome != Outcome::Identical {
             changed = true;
             // What was not to be installed from there is not to be installed from here.
@@ -111,6 +111,17 @@ async fn write(c: &mut Conn, push: &Push<'_>) -> Result<(Vec<Step>, bool)> {
     let serial = store::seal(c, &stored, &change, push.now).await?;
     db::projects::set_serial(c, project, serial).await?;
     Ok((steps, changed))
+}
+
+/// Every blob that the target's rows will name, in one order, so that pushes of the same bytes at the same time do not wait for
+/// each other.
+fn blobs(parcel: &Parcel) -> Vec<BlobRow> {
+    let files = parcel.files.iter().flat_map(|file| [Some(&file.blob), file.metadata_blob.as_ref()]).flatten().cloned();
+    let attached = parcel.files.iter().flat_map(|file| &file.results).chain(&parcel.docs);
+    let attached = attached.map(|one| BlobRow { sha256: one.sha256, size: one.size, md5: None, blake2: None });
+    let mut blobs: Vec<BlobRow> = files.chain(attached).collect();
+    blobs.sort_by_key(|blob| blob.sha256);
+    blobs
 }
 
 fn filenames(parcel: &Parcel) -> Vec<&str> {

@@ -49,7 +49,18 @@ pub async fn remove(
             _ => "cannot delete version on non-volatile index".into(),
         }));
     }
-    follow::change(core, async move {
+    carry_out(work, target).await
+}
+
+/// Removes a release by the index's own rule for how long it keeps them: nobody need be asked, whatever the index is.
+pub async fn remove_by_rule(core: &Arc<Core>, index: &Arc<Index>, project: &ProjectName, version: &str) -> Result<()> {
+    let (core, index, project) = (core.clone(), index.clone(), project.clone());
+    carry_out(Work { core, index, project, actor: "system".into() }, Target::Release(version.to_owned())).await
+}
+
+async fn carry_out(work: Work, target: Target) -> Result<()> {
+    let core = work.core.clone();
+    follow::change(&core, async move {
         let (mut c, known, now) = work.begin_in_use().await?;
         let chosen = work.choose(&mut c, &known, &target).await?;
         for file in &chosen.files {

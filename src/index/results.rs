@@ -5,7 +5,7 @@ use super::core::Core;
 use super::settings::Kind;
 use super::store;
 use super::tree::Index;
-use super::{download, fetch, follow, links};
+use super::{download, fetch, follow, keep, links};
 use crate::blobs::{Spooled, StoredBlob};
 use crate::clock::Timestamp;
 use crate::db::attachments::{Kind as Attachment, NewAttachment};
@@ -82,7 +82,7 @@ pub async fn attach(core: &Arc<Core>, caller: &Caller, tested: Tested, result: S
     }
     let (task, actor) = (core.clone(), caller.actor());
     follow::change(core, async move {
-        let blob = task.blobs.commit(result).await?;
+        let blob = keep::commit(&task, result).await?;
         record(&task, &tested, &blob, &actor).await
     })
     .await
@@ -103,8 +103,7 @@ async fn record(core: &Core, tested: &Tested, blob: &StoredBlob, actor: &str) ->
             limits::RESULTS_MAX
         )));
     }
-    let row = fetch::blob_row(blob);
-    db::blobs::put(&mut c, &row, now).await?;
+    keep::note(&mut c, &core.blobs, &fetch::blob_row(blob), now).await?;
     let name = free_name(&mut c, &file, now).await?;
     let attached = NewAttachment {
         release,

@@ -75,6 +75,8 @@ enum Form {
     Flag,
     /// Seconds, zero or more.
     Seconds,
+    /// A whole number, zero or more; none at all takes the option away.
+    Number,
     /// Any text.
     Text,
     /// An http or https address.
@@ -143,6 +145,18 @@ pub const OPTIONS: &[OptionInfo] = &[
         STAGE,
         "strict (default): uploads must be sound wheels or source distributions; lenient: any file with a distribution's name, \
          as devpi takes it",
+    ),
+    option(
+        "keep_dev_releases",
+        Form::Number,
+        STAGE,
+        "development releases (versions with .devN) that gc leaves each project, the newest; default all",
+    ),
+    option(
+        "keep_dev_days",
+        Form::Number,
+        STAGE,
+        "days for which gc leaves development releases; default for ever; with keep_dev_releases a release goes only if both say so",
     ),
     option("page_max_age", Form::Seconds, BOTH, "seconds for which clients may use a page without asking again; default 0"),
     option("title", Form::Text, BOTH, "a line for people"),
@@ -330,7 +344,9 @@ fn set(kind: Kind, options: &mut Map<String, Value>, key: &str, value: &Value) -
 fn canonical(info: &OptionInfo, value: &Value) -> Result<Option<Value>, String> {
     Ok(Some(match info.form {
         Form::Flag => json!(flag(value)?),
-        Form::Seconds => json!(seconds(info.name, value)?),
+        Form::Seconds => json!(number(info.name, value)?),
+        Form::Number if value.is_null() || *value == "" => return Ok(None),
+        Form::Number => json!(number(info.name, value)?),
         Form::Text | Form::Address if value.is_null() => return Ok(None),
         Form::Text => json!(text(info.name, value)?),
         Form::Address => json!(address(info.name, &text(info.name, value)?)?),
@@ -353,7 +369,7 @@ fn flag(value: &Value) -> Result<bool, String> {
     }
 }
 
-fn seconds(name: &str, value: &Value) -> Result<u64, String> {
+fn number(name: &str, value: &Value) -> Result<u64, String> {
     let number = match value {
         Value::Number(n) => n.as_u64(),
         Value::String(s) => s.trim().parse().ok(),
@@ -471,6 +487,10 @@ pub struct Settings {
     /// Whether whitelists of bases are united rather than intersected.
     pub whitelist_union: bool,
     /// See [`OPTIONS`].
+    pub keep_dev_releases: Option<u64>,
+    /// See [`OPTIONS`].
+    pub keep_dev_days: Option<u64>,
+    /// See [`OPTIONS`].
     pub page_max_age: u64,
     /// See [`OPTIONS`].
     pub mirror_url: Option<String>,
@@ -491,7 +511,7 @@ impl Settings {
     pub fn read(stored: Map<String, Value>) -> Self {
         let flag_of = |key: &str, default| stored.get(key).and_then(|v| flag(v).ok()).unwrap_or(default);
         let list_of = |key: &str| stored.get(key).map(strings);
-        let seconds_of = |key: &str| stored.get(key).and_then(|v| seconds(key, v).ok());
+        let number_of = |key: &str| stored.get(key).and_then(|v| number(key, v).ok());
         let principals = |key: &str| list_of(key).map(|names| names.into_iter().map(to_principal).collect());
         Self {
             volatile: flag_of("volatile", true),
@@ -506,10 +526,11 @@ impl Settings {
             mirror_whitelist: list_of("mirror_whitelist").unwrap_or_default(),
             // An index whose data say nothing is an old one, and those were united.
             whitelist_union: stored.get("mirror_whitelist_inheritance").is_none_or(|v| v == "union"),
-            page_max_age: seconds_of("page_max_age").unwrap_or(0),
+            keep_dev_releases: number_of("keep_dev_releases"),
+            keep_dev_days: number_of("keep_dev_days"),
+            page_max_age: number_of("page_max_age").unwrap_or(0),
             mirror_url: stored.get("mirror_url").and_then(Value::as_str).map(str::to_owned),
-            mirror_cache_expiry: seconds_of("mirror_cache_expiry")
-                .map_or(crate::limits::MIRROR_CACHE_EXPIRY, Duration::from_secs),
+            mirror_cache_expiry: number_of("mirror_cache_expiry").map_or(crate::limits::MIRROR_CACHE_EXPIRY, Duration::from_secs),
             mirror_no_project_list: flag_of("mirror_no_project_list", false),
             mirror_use_external_urls: flag_of("mirror_use_external_urls", false),
             mirror_private_allowed: flag_of(PRIVATE_ALLOWED, false),

@@ -3,8 +3,9 @@
 //! It asks nobody whether the caller may; that was decided before. Nothing is visible until the caller commits, and the
 //! journal row, which [`seal`] writes, is the last statement before that.
 
-use super::file_log;
 use super::tree::Index;
+use super::{file_log, keep};
+use crate::blobs::Blobs;
 use crate::clock::Timestamp;
 use crate::db::attachments::NewAttachment;
 use crate::db::blobs::BlobRow;
@@ -65,13 +66,13 @@ pub struct Stored {
 }
 
 /// Writes one file. [`Error::Conflict`] if other bytes stand, or ever stood, under its name on an index that is not volatile.
-pub async fn put(c: &mut Conn, index: &Index, file: &Incoming<'_>, now: Timestamp) -> Result<Stored> {
+pub async fn put(c: &mut Conn, blobs: &Blobs, index: &Index, file: &Incoming<'_>, now: Timestamp) -> Result<Stored> {
     let wanted = file.blob.sha256;
     // The project's row first: whoever holds it while they wait for a blob's row must not be waited for by us, who hold that.
     let project = db::projects::put(c, index.id, file.project, file.display_name, now).await?;
-    db::blobs::put(c, &file.blob, now).await?;
+    keep::note(c, blobs, &file.blob, now).await?;
     if let Some(metadata) = &file.metadata_blob {
-        db::blobs::put(c, metadata, now).await?;
+        keep::note(c, blobs, metadata, now).await?;
     }
     let old = db::files::by_name(c, project, file.filename).await?;
     let old = match old {

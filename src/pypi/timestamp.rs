@@ -39,10 +39,10 @@ impl Timestamp {
         Self(self.0.saturating_add(i64::try_from(wait.as_micros()).unwrap_or(i64::MAX)))
     }
 
-    /// This moment less `wait`.
+    /// This moment less `span`, at least the beginning of time.
     #[must_use]
-    pub fn minus(self, wait: Duration) -> Self {
-        Self(self.0.saturating_sub(i64::try_from(wait.as_micros()).unwrap_or(i64::MAX)))
+    pub fn minus(self, span: Duration) -> Self {
+        Self(self.0.saturating_sub(i64::try_from(span.as_micros()).unwrap_or(i64::MAX)))
     }
 
     /// The time from `earlier` to here; zero if it is later.

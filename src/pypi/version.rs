@@ -64,6 +64,11 @@ impl Version {
         self.value.any_prerelease()
     }
 
+    /// Whether it has a `.devN` segment.
+    pub fn is_development(&self) -> bool {
+        self.value.is_dev()
+    }
+
     /// Bytes that compare as the versions do, for a database column. Never shown, never parsed.
     pub fn sort_key(&self) -> Vec<u8> {
         let mut key = SortKey(vec![VALID]);

@@ -74,7 +74,7 @@ both! {
             let pushing = async {
                 tokio::time::sleep(Duration::from_millis(300)).await;
                 let blob = db::blobs::get(&mut c, &Sha256::parse(&sha256(bytes)).unwrap()).await.unwrap().unwrap();
-                db::blobs::put(&mut c, &blob, now).await.unwrap();
+                cheeseshop::index::keep::note(&mut c, &shop.core().blobs, &blob, now).await.unwrap();
                 c.commit().await.unwrap();
             };
             let uploading = async {

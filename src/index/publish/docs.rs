@@ -13,7 +13,7 @@ use crate::index::core::Core;
 use crate::index::inspect::{DocsZip, Refused};
 use crate::index::store::{self, Outcome};
 use crate::index::tree::Index;
-use crate::index::{fetch, follow};
+use crate::index::{fetch, follow, keep};
 use crate::pypi::{ProjectName, version};
 use serde_json::json;
 use std::sync::Arc;
@@ -42,7 +42,7 @@ pub async fn attach(core: &Arc<Core>, caller: &Caller, index: &Arc<Index>, uploa
     check(&upload.spooled).await?;
     let (task, index, actor) = (core.clone(), index.clone(), caller.actor());
     follow::change(core, async move {
-        let blob = task.blobs.commit(upload.spooled).await?;
+        let blob = keep::commit(&task, upload.spooled).await?;
         let (name, filename) = (&upload.name, &upload.filename);
         let entry = Entry { index: &index, project: &project, name, version: version.as_deref(), filename, blob, actor: &actor };
         record(&task, &entry).await
@@ -85,7 +85,7 @@ async fn record(core: &Core, entry: &Entry<'_>) -> Result<Outcome> {
     let mut c = core.db.begin().await?;
     super::refuse_if_closed(&mut c, entry.index, entry.project).await?;
     let project = put_project(&mut c, entry, now).await?;
-    db::blobs::put(&mut c, &fetch::blob_row(&entry.blob), now).await?;
+    keep::note(&mut c, &core.blobs, &fetch::blob_row(&entry.blob), now).await?;
     let (release, version) = put_release(&mut c, project, entry, now).await?;
     let filename = format!("{}-{version}.doc.zip", entry.project);
     let attached = NewAttachment {

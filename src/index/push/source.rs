@@ -13,7 +13,7 @@ use crate::index::listing;
 use crate::index::merge::Listed;
 use crate::index::settings::Kind;
 use crate::index::tree::{Index, Place};
-use crate::index::{fetch, file_log};
+use crate::index::{fetch, file_log, keep};
 use crate::pypi::{DistFilename, ProjectName, Sha256, version};
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -179,7 +179,7 @@ async fn fetched(core: &Arc<Core>, name: &ProjectName, listed: &Listed) -> Resul
     };
     let said = inspected(core, &listed.file.filename, &sha256).await?;
     let metadata_blob = match &said {
-        Some(said) => Some(fetch::blob_row(&core.blobs.put_bytes(said.metadata_bytes.clone().into()).await?)),
+        Some(said) => Some(fetch::blob_row(&keep::put_bytes(core, said.metadata_bytes.clone().into()).await?)),
         None => None,
     };
     let file = ParcelFile {

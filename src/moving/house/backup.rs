@@ -152,7 +152,8 @@ async fn carry(copied: &Copied, carrier: &Carrier<'_>, progress: &mut Progress) 
     let mut all = Carried::default();
     for first in 0..=u8::MAX {
         let blobs = db::blobs::beginning_with(&mut copied.read().await?, first).await?;
-        let carried = carrier.carry(blobs.into_iter().map(Ok), progress).await?;
+        let blobs = blobs.into_iter().map(|blob| Ok((blob.sha256, blob.size.unsigned_abs())));
+        let carried = carrier.carry(blobs, progress).await?;
         (all.came, all.bytes) = (all.came + carried.came, all.bytes + carried.bytes);
         (all.there, all.there_bytes) = (all.there + carried.there, all.there_bytes + carried.there_bytes);
         all.missing = carried.missing;
@@ -168,7 +169,7 @@ async fn prune(copied: &Copied, blobs: &Blobs) -> Result<(u64, u64)> {
     let (mut count, mut bytes) = (0, 0);
     for first in 0..=u8::MAX {
         let named = db::blobs::beginning_with(&mut copied.read().await?, first).await?;
-        let named: HashSet<_> = named.into_iter().map(|(sha256, _)| sha256).collect();
+        let named: HashSet<_> = named.into_iter().map(|blob| blob.sha256).collect();
         for blob in blobs.list(first).await?.into_iter().filter(|blob| !named.contains(&blob.sha256)) {
             blobs.delete(&blob.sha256).await?;
             (count, bytes) = (count + 1, bytes + blob.size);

@@ -8,7 +8,7 @@ use crate::db::journal::{Action, Change};
 use crate::db::{self, Conn, FileId, ProjectId, ReleaseId};
 use crate::index::settings::Kind;
 use crate::index::tree::Index;
-use crate::index::{Core, fetch, file_log, store};
+use crate::index::{Core, fetch, file_log, keep, store};
 use crate::moving::dump::{self, FileEntry, FileKind};
 use crate::moving::dump_reader::{Item, Items, Wanted};
 use crate::moving::plain;
@@ -61,7 +61,7 @@ impl Import<'_> {
         };
         let attached = match self.core {
             Some(core) if is_there(core, &place).await? => (Attached::There, 0),
-            core => match bring::bring(core.map(|core| &core.blobs), self.options, entry).await? {
+            core => match bring::bring(core, self.options, entry).await? {
                 Err(problem) => (Attached::Left(problem), 0),
                 Ok(brought) => match core {
                     Some(core) => (write(core, &place, &brought).await?, brought.blob.size),
@@ -113,7 +113,7 @@ async fn is_there(core: &Core, place: &Place<'_>) -> Result<bool> {
 async fn write(core: &Core, place: &Place<'_>, brought: &Brought) -> Result<Attached> {
     let (now, entry) = (core.clock.now(), place.entry);
     let mut c = core.db.begin().await?;
-    db::blobs::put(&mut c, &fetch::blob_row(&brought.blob), now).await?;
+    keep::note(&mut c, &core.blobs, &fetch::blob_row(&brought.blob), now).await.map_err(plain)?;
     let Some((project, release, file)) = find(&mut c, place, now).await? else {
         return Ok(Attached::Left(Problem::new(Reason::NoPlace, "the file that was tested is not here")));
     };

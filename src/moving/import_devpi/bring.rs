@@ -1,17 +1,20 @@
 //! The bytes of one entry of the dump: found, compared with their digests, looked into, and put to rest.
 
 use super::Options;
-use crate::blobs::{AdoptError, Blobs, Spooled, StoredBlob, measure};
+use crate::blobs::{AdoptError, Spooled, StoredBlob, measure};
 use crate::db::blobs::BlobRow;
 use crate::index::inspect::{self, Inspected};
+use crate::index::{Core, keep};
 use crate::moving::checksum::{self, Compared};
 use crate::moving::dump::{FileEntry, FileKind, OutsidePath};
+use crate::moving::plain;
 use crate::moving::report::Reason;
 use crate::pypi::{DistFilename, Sha256};
 use anyhow::{Context, Result};
 use std::fs::File;
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
 
 /// Bytes that are what the dump says. They are at rest, unless this is a dry run.
 #[derive(Debug)]
@@ -42,8 +45,8 @@ impl Problem {
     }
 }
 
-/// Brings the bytes of `entry`; without `blobs` they are only checked. The outer error is this server's and ends the import.
-pub async fn bring(blobs: Option<&Blobs>, options: &Options, entry: &FileEntry) -> Result<Result<Brought, Problem>> {
+/// Brings the bytes of `entry`; without a server they are only checked. The outer error is this server's and ends the import.
+pub async fn bring(core: Option<&Arc<Core>>, options: &Options, entry: &FileEntry) -> Result<Result<Brought, Problem>> {
     let path = match entry.path(&options.folder) {
         Ok(path) => path,
         Err(outside) => return Ok(Err(Problem::new(Reason::Unreadable, outside))),
@@ -51,8 +54,8 @@ pub async fn bring(blobs: Option<&Blobs>, options: &Options, entry: &FileEntry) 
     if let Err(problem) = check_place(&path, &options.folder).await? {
         return Ok(Err(problem));
     }
-    let taken = match blobs {
-        Some(blobs) => blobs.adopt(&path, options.adopt).await.map(|spooled| (as_measured(&spooled), Some(spooled))),
+    let taken = match core {
+        Some(core) => core.blobs.adopt(&path, options.adopt).await.map(|spooled| (as_measured(&spooled), Some(spooled))),
         None => {
             let path = path.clone();
             tokio::task::spawn_blocking(move || measure(&path)).await?.map(|measured| (measured, None))
@@ -64,8 +67,8 @@ pub async fn bring(blobs: Option<&Blobs>, options: &Options, entry: &FileEntry) 
         Err(AdoptError::Store(error)) => return Err(error).context("a file cannot be stored"),
     };
     let looked = look(entry.clone(), spooled.as_ref().map(Spooled::file).transpose()?, &path, measured).await?;
-    match (looked, blobs, spooled) {
-        (Ok(brought), Some(blobs), Some(spooled)) => store(blobs, spooled, brought).await.map(Ok),
+    match (looked, core, spooled) {
+        (Ok(brought), Some(core), Some(spooled)) => store(core, spooled, brought).await.map(Ok),
         (looked, ..) => Ok(looked),
     }
 }
@@ -119,11 +122,12 @@ fn inspected(entry: &FileEntry, file: &mut File) -> Option<Inspected> {
     inspect::inspect(file, &name).ok()
 }
 
-async fn store(blobs: &Blobs, spooled: Spooled, brought: Brought) -> Result<Brought> {
-    let blob = blobs.commit(spooled).await.context("a file cannot be stored")?;
+async fn store(core: &Core, spooled: Spooled, brought: Brought) -> Result<Brought> {
+    let blob = keep::commit(core, spooled).await.map_err(plain).context("a file cannot be stored")?;
     let metadata_blob = match &brought.inspected {
         Some(inspected) => {
-            Some(blobs.put_bytes(inspected.metadata_bytes.clone().into()).await.context("metadata cannot be stored")?)
+            let bytes = inspected.metadata_bytes.clone().into();
+            Some(keep::put_bytes(core, bytes).await.map_err(plain).context("metadata cannot be stored")?)
         }
         None => None,
     };

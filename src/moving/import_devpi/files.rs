@@ -97,9 +97,9 @@ impl Import<'_> {
     async fn bring_batch(&mut self, batch: Batch) -> Result<()> {
         let Batch { index, project, files } = batch;
         let wanted = self.without_known(&index, &project, files).await?;
-        let (blobs, options) = (self.core.map(|core| &core.blobs), self.options);
+        let (core, options) = (self.core, self.options);
         let bringing = wanted.into_iter().map(|(entry, version)| async move {
-            let brought = bring::bring(blobs, options, &entry).await?;
+            let brought = bring::bring(core, options, &entry).await?;
             Ok::<_, anyhow::Error>((entry, version, brought))
         });
         let all: Vec<_> = stream::iter(bringing).buffered(limits::IMPORT_FILES_AT_ONCE).try_collect().await?;
@@ -221,7 +221,7 @@ async fn write_stage(core: &Core, index: &Index, project: &ProjectName, ready: &
             uploaded_by: uploaded_by.as_deref(),
             log,
         };
-        match store::put(&mut c, index, &incoming, now).await {
+        match store::put(&mut c, &core.blobs, index, &incoming, now).await {
             Ok(one) => {
                 outcomes.push(Some(one.outcome));
                 stored.push(one);

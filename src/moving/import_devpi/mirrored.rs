@@ -12,7 +12,8 @@ use crate::db::{self, Conn, ProjectId};
 use crate::index::record::{Record, RecordedFile};
 use crate::index::store::Outcome;
 use crate::index::tree::Index;
-use crate::index::{Core, fetch};
+use crate::index::{Core, fetch, keep};
+use crate::moving::plain;
 use crate::pypi::{PageFile, ProjectName, filename_guess};
 use anyhow::{Result, bail};
 use serde_json::{Value, json};
@@ -32,7 +33,7 @@ impl Import<'_> {
         let row = db::projects::put(&mut c, index.id, project, project.as_str(), now).await?;
         let mut outcomes = Vec::new();
         for file in ready {
-            outcomes.push(keep(&mut c, index, project, row, file, now).await?);
+            outcomes.push(keep_file(&mut c, core, (index, row), project, file, now).await?);
         }
         record(&mut c, index, project, ready, now).await?;
         let detail = json!({"files": ready.len()});
@@ -46,18 +47,18 @@ impl Import<'_> {
 }
 
 /// Notes that the bytes of a file are kept, and what its metadata are.
-async fn keep(
+async fn keep_file(
     c: &mut Conn,
-    index: &Index,
+    core: &Core,
+    (index, row): (&Index, ProjectId),
     project: &ProjectName,
-    row: ProjectId,
     file: &Ready,
     now: Timestamp,
 ) -> Result<Option<Outcome>> {
     let (blob, filename) = (&file.brought.blob, file.entry.filename());
-    db::blobs::put(c, &fetch::blob_row(blob), now).await?;
+    keep::note(c, &core.blobs, &fetch::blob_row(blob), now).await.map_err(plain)?;
     if let Some(metadata) = &file.brought.metadata_blob {
-        db::blobs::put(c, &fetch::blob_row(metadata), now).await?;
+        keep::note(c, &core.blobs, &fetch::blob_row(metadata), now).await.map_err(plain)?;
         if filename_guess::is_wheel(filename) {
             db::mirrors::learn(c, index.id, project, filename, Some(metadata.sha256), now).await?;
         }

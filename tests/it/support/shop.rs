@@ -9,14 +9,17 @@ use cheeseshop::blobs::Blobs;
 use cheeseshop::clock::{Clock, Timestamp};
 use cheeseshop::db::users::Profile;
 use cheeseshop::db::{self, Serial};
+use cheeseshop::doctor::{self, Summary, Told, Weight};
 use cheeseshop::http::Site;
 use cheeseshop::http::delivery::Delivery;
 use cheeseshop::index::access::{Caller, Grant, Scope};
 use cheeseshop::index::settings::{Edit, Kind};
 use cheeseshop::index::{Core, Rules, account, admin, follow, nodes};
+use cheeseshop::jobs::gc;
+use cheeseshop::limits;
 use cheeseshop::names::IndexPath;
 use cheeseshop::upstream::{Patience, Upstream};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
@@ -139,7 +142,7 @@ impl Shop {
     pub async fn serve(&self) -> Background {
         nodes::join(self.core(), "127.0.0.1:3141").await.unwrap();
         follow::catch_up(self.core()).await.unwrap();
-        Background::start(self.core())
+        Background::start(self.core(), None)
     }
 
     /// The same options and time over the data folder `folder`, as if that were another machine: SQLite and blobs.
@@ -266,6 +269,50 @@ impl Shop {
     /// A token of a user.
     pub async fn token(&self, owner: &str, name: &str, scope: Scope, expires: Option<Timestamp>) -> String {
         account::create_token(self.core(), &Caller::system(), owner, name, scope, expires).await.unwrap()
+    }
+
+    // Housekeeping
+
+    /// A run of `gc` with these rules.
+    pub async fn gc(&self, rules: &gc::Rules) -> gc::Report {
+        gc::run(self.core(), rules, gc::Mode::Do).await.unwrap()
+    }
+
+    /// Everything that the doctor finds, as (weight, kind, about), and what it sums up.
+    pub async fn doctor(&self, deep: bool, repair: bool) -> (Vec<(Weight, &'static str, String)>, Summary) {
+        let mut found = Vec::new();
+        let mut tell = |told: Told<'_>| {
+            if let Told::Found(finding) = told {
+                found.push((finding.weight, finding.kind, finding.about.clone()));
+            }
+        };
+        let options = doctor::Options { deep, repair, grace: limits::GC_GRACE };
+        let summary = doctor::examine(self.core(), options, &mut tell).await.unwrap();
+        (found, summary)
+    }
+
+    /// All is well.
+    pub async fn is_sound(&self) {
+        let (found, _) = self.doctor(true, false).await;
+        assert!(found.iter().all(|(weight, ..)| *weight == Weight::Note), "{found:?}");
+    }
+
+    /// Where a blob lies.
+    pub fn blob_file(&self, sha256: &str) -> PathBuf {
+        self.folder.path().join("blobs").join(&sha256[..2]).join(&sha256[2..4]).join(sha256)
+    }
+
+    /// SQLite's file.
+    pub fn database_file(&self) -> PathBuf {
+        self.folder.path().join("test.db")
+    }
+
+    /// A statement on the database behind the server's back.
+    pub async fn sabotage(&self, statement: &'static str) {
+        match &self.core().db {
+            db::Db::Sqlite { write, .. } => drop(sqlx::query(statement).execute(write).await.unwrap()),
+            db::Db::Postgres(pool) => drop(sqlx::query(statement).execute(pool).await.unwrap()),
+        }
     }
 
     // Looking

@@ -1,0 +1,47 @@
+//! `cheeseshop gc`: deletes what nothing needs any more, and forgets what is old.
+
+use super::{close, open, out};
+use crate::config::Place;
+use crate::config::housekeeping::Housekeeping;
+use crate::config::units::show_size;
+use crate::jobs::gc::{self, Amount, Mode, Report};
+use anyhow::Result;
+use clap::Args;
+use serde_json::json;
+
+/// Delete what nothing needs any more, and forget what is old. The server does the same by itself (--gc-every).
+///
+/// A blob goes in two steps: what no row needs is marked, and deleted when it has been marked for the grace.
+#[derive(Debug, Args)]
+pub struct Gc {
+    #[command(flatten)]
+    place: Place,
+    #[command(flatten)]
+    housekeeping: Housekeeping,
+    /// Change nothing; say what would be done as things are now.
+    #[arg(long)]
+    dry_run: bool,
+    /// As JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+impl Gc {
+    /// Carries it out.
+    pub async fn run(self) -> Result<()> {
+        let core = open(&self.place).await?;
+        let mode = if self.dry_run { Mode::DryRun } else { Mode::Do };
+        let done = gc::run(&core, &self.housekeeping.rules(), mode).await;
+        print(&close(&core, done).await?, mode, self.json);
+        Ok(())
+    }
+}
+
+fn print(report: &Report, mode: Mode, as_json: bool) {
+    if as_json {
+        return out::json(&json!({"dry_run": mode == Mode::DryRun, "report": report}));
+    }
+    let row = |(what, amount): (&str, Amount)| vec![what.to_owned(), amount.count.to_string(), show_size(amount.bytes)];
+    out::line(if mode == Mode::DryRun { "would be done:" } else { "done:" });
+    out::table(&report.lines().into_iter().map(row).collect::<Vec<_>>());
+}
