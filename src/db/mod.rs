@@ -216,6 +216,18 @@ impl Db {
         })
     }
 
+    /// The same for a transaction that waits for something outside the database, while it holds locks that hardly anybody wants:
+    /// PostgreSQL does not end it for doing nothing.
+    pub async fn begin_patient(&self) -> Result<Conn> {
+        match self {
+            Db::Sqlite { .. } => self.begin().await,
+            Db::Postgres(pool) => {
+                let begin = "BEGIN; SET LOCAL idle_in_transaction_session_timeout = 0";
+                Ok(Conn::Postgres(Handle::Tx(pool.begin_with(begin).await?)))
+            }
+        }
+    }
+
     /// A transaction that sees the database as it is at its first statement, however long it takes, and writes nothing.
     pub async fn snapshot(&self) -> Result<Conn> {
         Ok(match self {
