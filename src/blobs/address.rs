@@ -108,7 +108,7 @@ mod tests {
         for (text, cloud, name, prefix) in [
             ("s3://bucket", Cloud::S3, "bucket", ""),
             ("s3://bucket/", Cloud::S3, "bucket", ""),
-            ("gs://my.bucket/a/b/", Cloud::Google, "my.bucket", "a/b"),
+            ("gs://shop.example/a/b/", Cloud::Google, "shop.example", "a/b"),
             ("az://container/a", Cloud::Azure, "container", "a"),
         ] {
             let bucket = Bucket { cloud, name: name.into(), prefix: prefix.into() };

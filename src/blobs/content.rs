@@ -7,7 +7,7 @@ use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use futures_util::Stream;
 use futures_util::future::Either;
 use url::Url;
@@ -84,13 +84,13 @@ impl Blob {
     }
 }
 
-/// The bytes `range` of a file at once, on the blocking pool.
-pub(super) async fn read_piece(file: &Arc<File>, range: Range<u64>) -> io::Result<Bytes> {
+/// The bytes `range` of a file at once, on the blocking pool, in the memory of `piece`.
+pub(super) async fn read_into(mut piece: BytesMut, file: &Arc<File>, range: Range<u64>) -> io::Result<Bytes> {
     let file = file.clone();
     blocking(move || {
-        let mut piece = vec![0; usize::try_from(range.end - range.start).map_err(io::Error::other)?];
+        piece.resize(usize::try_from(range.end - range.start).map_err(io::Error::other)?, 0);
         file.read_exact_at(&mut piece, range.start)?;
-        Ok(piece.into())
+        Ok(piece.freeze())
     })
     .await
 }

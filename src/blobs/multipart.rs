@@ -5,12 +5,13 @@ use std::fs::File;
 use std::io;
 use std::sync::Arc;
 
+use bytes::{Bytes, BytesMut};
 use object_store::path::Path;
 use object_store::{MultipartUpload, ObjectStore, PutMultipartOptions, PutPayload};
 use tokio::runtime::Handle;
 use tokio::task::JoinSet;
 
-use super::content::read_piece;
+use super::content::read_into;
 use super::objects::{attributes, failure};
 use crate::fault::{self, Step};
 use crate::limits::{OBJECT_PART_BYTES, OBJECT_PARTS_AT_ONCE, OBJECT_PARTS_MAX};
@@ -19,7 +20,7 @@ use crate::limits::{OBJECT_PART_BYTES, OBJECT_PARTS_AT_ONCE, OBJECT_PARTS_MAX};
 pub(super) async fn send(store: &dyn ObjectStore, key: &Path, file: Arc<File>, size: u64) -> io::Result<()> {
     let options = PutMultipartOptions { attributes: attributes(), ..PutMultipartOptions::default() };
     let upload = store.put_multipart_opts(key, options).await.map_err(failure)?;
-    let mut sending = Sending { upload: Some(upload), under_way: JoinSet::new() };
+    let mut sending = Sending { upload: Some(upload), under_way: JoinSet::new(), spare: BytesMut::new() };
     match sending.parts(&file, size).await {
         Ok(()) => Ok(()),
         Err(error) => {
@@ -32,7 +33,9 @@ pub(super) async fn send(store: &dyn ObjectStore, key: &Path, file: Arc<File>, s
 /// An upload that is thrown away unless it was completed.
 struct Sending {
     upload: Option<Box<dyn MultipartUpload>>,
-    under_way: JoinSet<object_store::Result<()>>,
+    /// Each gives its part back, whose memory the next one takes: the allocator would keep that of every thread that has read one.
+    under_way: JoinSet<object_store::Result<Bytes>>,
+    spare: BytesMut,
 }
 
 impl Sending {
@@ -44,9 +47,10 @@ impl Sending {
             if self.under_way.len() == OBJECT_PARTS_AT_ONCE {
                 self.one_done().await?;
             }
-            let part = read_piece(file, at..end).await?;
+            let part = read_into(std::mem::take(&mut self.spare), file, at..end).await?;
             if let Some(upload) = &mut self.upload {
-                self.under_way.spawn(upload.put_part(PutPayload::from(part)));
+                let sent = upload.put_part(PutPayload::from(part.clone()));
+                self.under_way.spawn(async move { sent.await.map(|()| part) });
             }
             at = end;
         }
@@ -62,7 +66,7 @@ impl Sending {
 
     async fn one_done(&mut self) -> io::Result<()> {
         match self.under_way.join_next().await {
-            Some(Ok(done)) => done.map_err(failure)?,
+            Some(Ok(done)) => self.spare = done.map_err(failure)?.try_into_mut().unwrap_or_default(),
             Some(Err(failed)) => return Err(io::Error::other(failed)),
             None => {}
         }

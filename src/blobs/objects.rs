@@ -7,13 +7,13 @@
 use std::io::{self, ErrorKind};
 use std::sync::Arc;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use futures_util::TryStreamExt;
 use object_store::path::Path;
 use object_store::signer::{Method, Signer, Url};
 use object_store::{Attribute, Attributes, ObjectStore, ObjectStoreExt, PutOptions, PutPayload};
 
-use super::content::{Content, Source, read_piece};
+use super::content::{Content, Source, read_into};
 use super::multipart;
 use super::{Blob, Digests, Hashes, ListedBlob, Spooled, StoredBlob};
 use crate::limits;
@@ -62,7 +62,7 @@ impl Objects {
         let (key, file) = (self.key_of(&stored.sha256), Arc::new(spooled.file()?));
         match stored.size > limits::OBJECT_PUT_BYTES_MAX {
             true => multipart::send(&*self.store, &key, file, stored.size).await?,
-            false => self.put(&key, read_piece(&file, 0..stored.size).await?).await?,
+            false => self.put(&key, read_into(BytesMut::new(), &file, 0..stored.size).await?).await?,
         }
         Ok(stored)
     }
