@@ -95,11 +95,12 @@ fn is_passing(error: &sqlx::Error) -> bool {
     match error {
         sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::Io(_) => true,
         // PostgreSQL's classes 08 (connection) and 57P (operator intervention), too many connections, and a server that has
-        // become a replica; two transactions that met: the next try goes through. SQLite's `database is locked`.
+        // become a replica; two transactions that met: the next try goes through; a lock that was not to be had, and a transaction
+        // that was ended because this process had stood still. SQLite's `database is locked`.
         sqlx::Error::Database(told) => told.code().is_some_and(|code| {
             code.starts_with("08")
                 || code.starts_with("57P")
-                || ["53300", "25006", "40001", "40P01", "5"].contains(&code.as_ref())
+                || ["53300", "25006", "40001", "40P01", "55P03", "25P03", "5"].contains(&code.as_ref())
         }),
         _ => false,
     }

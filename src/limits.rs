@@ -312,6 +312,11 @@ pub const FILE_BYTES_MAX: u64 = 4 << 30;
 pub const DATABASE_WAIT: Duration = Duration::from_secs(10);
 /// Connections to PostgreSQL a node holds at most.
 pub const POSTGRES_CONNECTIONS: u32 = 10;
+/// How long PostgreSQL lets a transaction that changes something do nothing: after that its node has stopped or is cut off, and what it
+/// locks is wanted by all others.
+pub const POSTGRES_IDLE_TRANSACTION_MAX: Duration = Duration::from_secs(30);
+/// How long a change waits for a lock that another one holds, before its client is told to come back.
+pub const POSTGRES_LOCK_WAIT: Duration = Duration::from_secs(10);
 /// How long a SQLite statement waits for another process's write, such as a command on the command line.
 pub const SQLITE_BUSY_WAIT: Duration = Duration::from_secs(5);
 /// Pages that are given back to the file system in one transaction after housekeeping, so that other writers do not wait long.

@@ -67,10 +67,13 @@ pub async fn unused_pages(c: &mut Conn, checked: Timestamp, after: (IndexId, &st
     )).bind(checked).bind(after.0).bind(after.1).bind(count).fetch_all(c).await)
 }
 
-/// Forgets a page and what was learnt of its files.
-pub async fn forget_page(c: &mut Conn, page: &Page) -> Result<()> {
-    on!(&mut *c, c => query(sql!("DELETE FROM mirror_pages WHERE index_id = $1 AND name = $2"))
-        .bind(page.index_id).bind(&page.name).execute(c).await.map(drop))?;
+/// Forgets a page and what was learnt of its files; `false` if somebody has asked upstream for it meanwhile, as `checked` was before.
+pub async fn forget_page(c: &mut Conn, page: &Page, checked: Timestamp) -> Result<bool> {
+    let text = sql!("DELETE FROM mirror_pages WHERE index_id = $1 AND name = $2 AND checked < $3 AND failures = 0");
+    let gone = on!(&mut *c, c => query(text).bind(page.index_id).bind(&page.name).bind(checked).execute(c).await.map(|done| done.rows_affected()))?;
+    if gone == 0 {
+        return Ok(false);
+    }
     on!(c, c => query(sql!("DELETE FROM mirror_metadata WHERE index_id = $1 AND name = $2"))
-        .bind(page.index_id).bind(&page.name).execute(c).await.map(drop))
+        .bind(page.index_id).bind(&page.name).execute(c).await.map(|_| true))
 }

@@ -58,13 +58,13 @@ pub async fn put_page(c: &mut Conn, index: IndexId, name: &str, before: Option<&
 }
 
 /// Notes that upstream was asked and the record stands as it is: nothing that a page shows changes, so nothing is journalled. A record
-/// that somebody wants to be asked for again since it was read stays so.
-pub async fn touch_page(c: &mut Conn, index: IndexId, name: &str, before: &MirrorPage, checked: Timestamp) -> Result<()> {
+/// that somebody wants to be asked for again since it was read stays so; `false`: that, or it is gone, or another process was faster.
+pub async fn touch_page(c: &mut Conn, index: IndexId, name: &str, before: &MirrorPage, checked: Timestamp) -> Result<bool> {
     on!(c, c => query(sql!(
         "UPDATE mirror_pages SET checked = $3, failures = 0 WHERE index_id = $1 AND name = $2 AND checked = $4 AND changed = $5"
     ))
     .bind(index).bind(name).bind(checked).bind(before.checked).bind(before.changed)
-    .execute(c).await.map(drop))
+    .execute(c).await.map(|done| done.rows_affected() > 0))
 }
 
 /// Notes that upstream was asked for its list of projects, and whether it failed: either way it is left alone for a while.
@@ -73,10 +73,10 @@ pub async fn touch_list(c: &mut Conn, index: IndexId, name: &str, checked: Times
         .bind(index).bind(name).bind(checked).bind(failures).execute(c).await.map(drop))
 }
 
-/// Notes that upstream did not answer.
-pub async fn note_failure(c: &mut Conn, index: IndexId, name: &str) -> Result<()> {
+/// Notes that upstream did not answer; `false` if the page is no longer remembered.
+pub async fn note_failure(c: &mut Conn, index: IndexId, name: &str) -> Result<bool> {
     on!(c, c => query(sql!("UPDATE mirror_pages SET failures = failures + 1 WHERE index_id = $1 AND name = $2"))
-        .bind(index).bind(name).execute(c).await.map(drop))
+        .bind(index).bind(name).execute(c).await.map(|done| done.rows_affected() > 0))
 }
 
 /// Notes the serial of the page's last change.

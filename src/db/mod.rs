@@ -34,11 +34,12 @@ pub use ids::{AttachmentId, FileId, IndexId, JobId, ProjectId, ReleaseId, Serial
 use crate::limits;
 use sqlx::migrate::Migrator;
 use sqlx::pool::PoolConnection;
-use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
 use sqlx::sqlite::{SqliteAutoVacuum, SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{AssertSqlSafe, Database, Postgres, Sqlite, Transaction};
 use std::ops::{Deref, DerefMut};
 use std::str::FromStr;
+use std::time::Duration;
 
 /// What every query returns: the row or the driver's error, which no client is ever shown.
 pub type Result<T> = sqlx::Result<T>;
@@ -140,6 +141,18 @@ macro_rules! sql {
     }};
 }
 
+/// Another node may stand still while it holds a lock, the journal's for instance, which every change takes: whoever waits for it
+/// gives up after a while, and PostgreSQL ends the transaction of the one that does nothing.
+async fn bound_waits(c: &mut PgConnection) -> sqlx::Result<()> {
+    let milliseconds = |time: Duration| time.as_millis().to_string();
+    sqlx::query("SELECT set_config('lock_timeout', $1, false), set_config('idle_in_transaction_session_timeout', $2, false)")
+        .bind(milliseconds(limits::POSTGRES_LOCK_WAIT))
+        .bind(milliseconds(limits::POSTGRES_IDLE_TRANSACTION_MAX))
+        .execute(c)
+        .await
+        .map(drop)
+}
+
 impl Db {
     /// Opens `sqlite:PATH` (made if missing) or `postgres://…` and brings its schema up to date.
     pub async fn open(url: &str) -> anyhow::Result<Db> {
@@ -167,12 +180,17 @@ impl Db {
 
     /// Opens PostgreSQL with these options; apart from [`Db::open`] only tests call it, each with a schema of its own.
     pub async fn open_postgres(options: PgConnectOptions) -> anyhow::Result<Db> {
+        // A node that starts while another one migrates waits as long as that takes.
+        let patient = PgPoolOptions::new().max_connections(1).acquire_timeout(limits::DATABASE_WAIT);
+        let patient = patient.connect_with(options.clone()).await?;
+        lenient(sqlx::migrate!("migrations/postgres")).run(&patient).await?;
+        patient.close().await;
         let pool = PgPoolOptions::new()
             .max_connections(limits::POSTGRES_CONNECTIONS)
             .acquire_timeout(limits::DATABASE_WAIT)
+            .after_connect(|c, _| Box::pin(bound_waits(c)))
             .connect_with(options)
             .await?;
-        lenient(sqlx::migrate!("migrations/postgres")).run(&pool).await?;
         Ok(Db::Postgres(pool))
     }
 
@@ -198,12 +216,25 @@ impl Db {
         })
     }
 
+    /// The same for a transaction that waits for something outside the database, while it holds locks that hardly anybody wants:
+    /// PostgreSQL does not end it for doing nothing.
+    pub async fn begin_patient(&self) -> Result<Conn> {
+        match self {
+            Db::Sqlite { .. } => self.begin().await,
+            Db::Postgres(pool) => {
+                let begin = "BEGIN; SET LOCAL idle_in_transaction_session_timeout = 0";
+                Ok(Conn::Postgres(Handle::Tx(pool.begin_with(begin).await?)))
+            }
+        }
+    }
+
     /// A transaction that sees the database as it is at its first statement, however long it takes, and writes nothing.
     pub async fn snapshot(&self) -> Result<Conn> {
         Ok(match self {
             Db::Sqlite { read, .. } => Conn::Sqlite(Handle::Tx(read.begin().await?)),
             Db::Postgres(pool) => {
-                Conn::Postgres(Handle::Tx(pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?))
+                let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL idle_in_transaction_session_timeout = 0";
+                Conn::Postgres(Handle::Tx(pool.begin_with(begin).await?))
             }
         })
     }

@@ -50,8 +50,28 @@ macro_rules! both {
 
 mod tests {
     use super::*;
+    use crate::db::Conn;
+    use crate::limits;
     use sqlx::{AssertSqlSafe, Row, SqlSafeStr};
     use std::collections::BTreeSet;
+
+    /// A node that stands still while it holds the journal's lock must not stop all others for ever. Who waits for something
+    /// outside the database, or reads for long, is not ended for it.
+    #[tokio::test]
+    async fn postgres_ends_what_stands_still() {
+        let db = postgres().await;
+        let idle = limits::POSTGRES_IDLE_TRANSACTION_MAX.as_secs();
+        let seconds = |time: u64| if time == 0 { "0".to_owned() } else { format!("{time}s") };
+        for (conn, idle) in [(db.begin().await, idle), (db.begin_patient().await, 0), (db.snapshot().await, 0)] {
+            let Conn::Postgres(mut c) = conn.unwrap() else { unreachable!() };
+            for (setting, wanted) in
+                [("idle_in_transaction_session_timeout", idle), ("lock_timeout", limits::POSTGRES_LOCK_WAIT.as_secs())]
+            {
+                let row = sqlx::query(AssertSqlSafe(format!("SHOW {setting}"))).fetch_one(&mut *c).await.unwrap();
+                assert_eq!(row.get::<String, _>(0), seconds(wanted), "{setting}");
+            }
+        }
+    }
 
     /// A wrong table, column or parameter in any statement of the program fails here, on both engines.
     #[tokio::test]

@@ -116,9 +116,10 @@ async fn ask(core: &Arc<Core>, index: &Index, project: &ProjectName, row: Option
         (Err(why), row) => failed(row, why).await,
         (Ok(PageAnswer::NotModified), Some(row)) => {
             let mut c = core.db.begin().await?;
-            db::mirrors::touch_page(&mut c, index.id, project.as_str(), &row, now).await?;
+            let stands = db::mirrors::touch_page(&mut c, index.id, project.as_str(), &row, now).await?;
             c.commit().await?;
-            Ok(fresh)
+            // `gc` may have forgotten it while upstream was asked: then there is nothing that has not changed.
+            Ok(fresh.filter(|_| stands))
         }
         (Ok(PageAnswer::NotModified), None) => {
             failed(None, "upstream says that nothing has changed, but nothing was asked before".into()).await
@@ -191,9 +192,9 @@ async fn failed(core: &Core, index: &Index, project: &ProjectName, row: Option<M
     core.outcomes.0.insert((index.id, project.clone()), (until, Some(why.clone())));
     let Some(row) = row else { return Ok(Standing::Unknown(why)) };
     let mut c = core.db.begin().await?;
-    db::mirrors::note_failure(&mut c, index.id, project.as_str()).await?;
+    let is_there = db::mirrors::note_failure(&mut c, index.id, project.as_str()).await?;
     c.commit().await?;
-    Ok(Standing::Stale(last_seen(&row), until))
+    Ok(if is_there { Standing::Stale(last_seen(&row), until) } else { Standing::Unknown(why) })
 }
 
 /// When upstream last gave what is recorded. A forced refresh sets `checked` back, but not what was seen before.

@@ -94,7 +94,8 @@ pub(super) async fn delete_marked(core: &Core, rules: &Rules, mode: Mode) -> Res
 
 /// Deletes one blob, unless somebody has come to need it. Killed half way it is done again: the row is still marked.
 async fn delete(core: &Core, blob: &Sized, marked: Timestamp) -> Result<bool> {
-    let mut c = core.db.begin().await?;
+    // The lock on the row has to outlast the store's answer, however long that takes: else an upload could count on these bytes.
+    let mut c = core.db.begin_patient().await?;
     if !db::blobs::lock_doomed(&mut c, &blob.sha256, marked).await? {
         return Ok(false);
     }

@@ -73,10 +73,9 @@ pub(super) async fn pages(core: &Core, rules: &Rules, mode: Mode) -> Result<Amou
         let Some(last) = found.last() else { return Ok(forgotten) };
         after = (last.index_id, last.name.clone());
         for page in &found {
-            if mode == Mode::Do {
-                db::kept::forget_page(&mut c, page).await?;
+            if mode == Mode::DryRun || db::kept::forget_page(&mut c, page, before).await? {
+                forgotten.add(page.size);
             }
-            forgotten.add(page.size);
         }
         if mode == Mode::Do {
             fault::at(Step::GcPruned);

@@ -10,12 +10,13 @@ import pytest
 
 from support import server as servers
 from support import tools
-from support.databases import new_database
+from support.backends import serve
 from support.devpi_server import DevpiServer
 from support.devpi_state import fill_upstreams, house, like_our_first_start, like_their_first_start
 from support.fake_upstream import FakeUpstream
 from support.server import Account, Index, Server
 from support.side_by_side import Pair, Side
+from support.smoke import SMOKE
 from support.tools import Workshop
 
 FULL = os.environ.get("CHEESESHOP_TEST_FULL") == "1"
@@ -30,10 +31,21 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError("CHEESESHOP_TEST_VENVS names no folder of virtual environments: run these tests through `tests/run`.")
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Marks the tests of the smoke run."""
+    for item in items:
+        if item.nodeid in SMOKE:
+            item.add_marker(pytest.mark.smoke)
+    missing = SMOKE - {item.nodeid for item in items}
+    if missing and config.args == config.getini("testpaths"):
+        raise pytest.UsageError(f"support/smoke.py names tests that are not there: {', '.join(sorted(missing))}")
+
+
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory):
     """The server of this test process. It knows no upstream; tests that need one make a mirror index of their own."""
-    running = Server(tmp_path_factory.mktemp("server"), "--upstream", "none", "--max-file-size", MAX_FILE_SIZE, database=new_database())
+    running = serve(tmp_path_factory.mktemp("server"), "--upstream", "none", "--max-file-size", MAX_FILE_SIZE)
     yield running
     running.stop()
 
@@ -44,7 +56,7 @@ def new_server(tmp_path: Path):
     running: list[Server] = []
 
     def start(*options: str) -> Server:
-        running.append(Server(tmp_path / f"server{len(running)}", *options, database=new_database()))
+        running.append(serve(tmp_path / f"server{len(running)}", *options))
         return running[-1]
 
     yield start
@@ -60,7 +72,7 @@ def pair(tmp_path_factory: pytest.TempPathFactory):
     theirs = DevpiServer(tmp_path_factory.mktemp("theirs"), 6, "--enable-core-metadata")
     options = ("--upstream", fake.url, "--default-index", "none", "--open-signup", "--private-mirrors")
     like_devpi = {"CHEESESHOP_UPLOAD_CHECKS": "lenient"}
-    ours = Server(tmp_path_factory.mktemp("ours"), *options, database=new_database(), env=like_devpi)
+    ours = serve(tmp_path_factory.mktemp("ours"), *options, env=like_devpi)
     both = Pair(Side(theirs.url, theirs.root.password), Side(ours.url, ours.root.password))
     for side, asks in ((both.theirs, like_our_first_start(fake.url)), (both.ours, like_their_first_start())):
         for ask in asks:
@@ -77,10 +89,11 @@ def pair(tmp_path_factory: pytest.TempPathFactory):
 def show_log_of_failure(request: pytest.FixtureRequest):
     """A test that fails shows what its server logged meanwhile."""
     running = request.getfixturevalue("server") if "server" in request.fixturenames else None
-    before = running.log_path.stat().st_size if running else 0
+    before = {path: path.stat().st_size for path in running.logs} if running else {}
     yield
-    if running and getattr(request.node, "failed", False):
-        print("---- server log during this test\n" + running.log_path.read_bytes()[before:].decode(errors="replace")[-8000:])
+    if getattr(request.node, "failed", False):
+        for path, size in before.items():
+            print(f"---- {path.name} during this test\n" + path.read_bytes()[size:].decode(errors="replace")[-8000:])
 
 
 @pytest.hookimpl(wrapper=True)

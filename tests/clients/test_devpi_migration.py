@@ -14,12 +14,13 @@ import pytest
 
 from conftest import FULL
 from support import wire
-from support.databases import new_database
+from support.backends import serve
 from support.devpi_moves import BROKEN, EGG, KEPT, cheeseshop, everything, in_words_of_7, old_house, told_by_every_release
 from support.devpi_questions import READS, REFUSED, get
 from support.devpi_server import DevpiServer
 from support.devpi_state import GONE, LIB_FIRST_1_1, LIB_WHEEL, REMOVED, SHARED, UPSTREAM_FILES, file_path, fill_upstreams, upload
 from support.fake_upstream import FakeUpstream
+from support.places import new_place
 from support.server import Server
 from support.side_by_side import Ask, Pair, Side, comparable, differences, judge
 from support.upstream_pages import normalized
@@ -109,11 +110,11 @@ def move_in(tmp_path: Path):
     running: list[Server] = []
 
     def move(dump: Path, *options: str) -> Server:
-        folder, database = tmp_path / f"ours{len(running)}", new_database()
-        move = cheeseshop(folder, "import", "devpi", str(dump), *options, database=database)
+        folder, place = tmp_path / f"ours{len(running)}", new_place()
+        move = cheeseshop(folder, "import", "devpi", str(dump), *options, place=place)
         assert move.status == 0, move.output
         assert not move.report["skipped"], move.output
-        running.append(Server(folder, "--private-mirrors", database=database))
+        running.append(serve(folder, "--private-mirrors", place=place))
         return running[-1]
 
     yield move
@@ -161,7 +162,7 @@ def moves_out_again(old: Old, major: int, move_in, folder: Path) -> None:
     ours = move_in(old.dump_with_mirrored)
     ours.stop()
     options = ("--format", "devpi", "--include-mirrored-files")
-    export = cheeseshop(ours.data_dir.parent, "export", str(folder / "back"), *options, database=ours.database)
+    export = cheeseshop(ours.data_dir.parent, "export", str(folder / "back"), *options, place=ours.place)
     assert (export.status, export.report["skipped"]) == (0, []), export.output
     new = DevpiServer(folder / "new", major, dump=folder / "back")
     try:
@@ -216,10 +217,10 @@ def test_a_dry_run_and_a_second_run_change_nothing(old6: Old, tmp_path: Path):
     dry = cheeseshop(tmp_path, *command, "--dry-run")
     assert (dry.status, dry.report["dry_run"]) == (0, True), dry.output
     assert not (tmp_path / "data").exists()
-    database, serials, reports = new_database(), [], []
+    place, serials, reports = new_place(), [], []
     for _ in range(2):
-        reports.append(cheeseshop(tmp_path, *command, database=database).report)
-        server = Server(tmp_path, "--private-mirrors", database=database)
+        reports.append(cheeseshop(tmp_path, *command, place=place).report)
+        server = serve(tmp_path, "--private-mirrors", place=place)
         serials.append(wire.get(f"{server.url}/+api").header("X-DEVPI-SERIAL"))
         server.stop()
     first, second = reports
@@ -288,7 +289,7 @@ def test_broken_exports(old6: Old, tmp_path: Path):
     changed, missing = next(broken.rglob(LIB_WHEEL.filename)), next(broken.rglob(BROKEN.filename))
     changed.write_bytes(bytes(reversed(changed.read_bytes())))
     missing.unlink()
-    move = cheeseshop(tmp_path, "import", "devpi", str(broken), database=new_database())
+    move = cheeseshop(tmp_path, "import", "devpi", str(broken), place=new_place())
     assert move.status == 1, move.output
     named = {str(changed.relative_to(broken)): "wrong-bytes", str(missing.relative_to(broken)): "missing-file"}
     assert move.skipped == named | {"index bob/strange": "index-type"}

@@ -8,8 +8,8 @@ import warnings
 import pytest
 
 from support import tools
+from support.backends import serve
 from support.projects import write_project
-from support.server import Server
 from support.tools import Workshop
 
 pytestmark = pytest.mark.real_upstream
@@ -24,7 +24,7 @@ def mirror(tmp_path_factory: pytest.TempPathFactory):
     folder = tmp_path_factory.mktemp("real")
     path = f"{tools.VENVS / 'pip/bin'}:/usr/local/bin:/usr/bin:/bin"
     configured = {name: value for name, value in os.environ.items() if name in ("PIP_INDEX_URL", "UV_DEFAULT_INDEX", "PIP_CONFIG_FILE")}
-    server = Server(folder, "--upstream", "auto", env={"PATH": path, **configured})
+    server = serve(folder, "--upstream", "auto", env={"PATH": path, **configured})
     yield server.index("root/pypi")
     server.stop()
 

@@ -1,8 +1,8 @@
 //! What is old goes, as the operator and the indexes say, and nothing else.
 
 use super::support::shop::scope;
-use super::support::upstream::{file_path, page_path};
-use super::support::{Dist, Engine, FakeUpstream, Item, JSON, Shop, both};
+use super::support::upstream::{file_path, gate, open, page_path};
+use super::support::{Ask, Dist, Engine, FakeUpstream, Item, JSON, Mode, Shop, both, eventually};
 use cheeseshop::db::{self, Serial};
 use cheeseshop::index::access::Grant;
 use cheeseshop::index::{downloads, follow};
@@ -192,6 +192,28 @@ both! {
         let asked = upstream.asked(&page_path("other"));
         assert_eq!(shop.filenames("root/pypi", "other").await.len(), 1);
         assert_eq!(upstream.asked(&page_path("other")), asked + 1);
+    }
+
+    /// Upstream says that nothing has changed since what gc has just forgotten: then it is asked for all of it.
+    async fn a_page_that_goes_while_upstream_is_asked_is_fetched_again(engine: Engine) {
+        let (shop, upstream) = (Shop::start(engine).await, FakeUpstream::start().await);
+        shop.mirror("root/pypi", &upstream, &[]).await;
+        upstream.add(Item::new(&Dist::wheel("app", "1.0")));
+        shop.page("root/pypi", "app").await;
+        shop.clock.advance(51 * DAY);
+        let held = gate();
+        upstream.set_mode(&page_path("app"), Mode::HoldAll(held.clone()));
+        let asking = {
+            let site = shop.site.clone();
+            tokio::spawn(Ask::new(site, axum::http::Method::GET, "/root/pypi/+simple/app/").accept(JSON).into_future())
+        };
+        eventually("upstream is being asked", async || upstream.asked(&page_path("app")) == 2).await;
+        let rules = Rules { mirror_unused: Some(50 * DAY), ..Rules::default() };
+        assert_eq!(shop.gc(&rules).await.mirror_pages.count, 1);
+        upstream.heal(&page_path("app"));
+        open(&held);
+        assert_eq!(asking.await.unwrap().is(200).filenames().len(), 1);
+        assert_eq!(upstream.asked(&page_path("app")), 3);
     }
 
     async fn old_counts_of_downloads_go(engine: Engine) {

@@ -9,13 +9,14 @@ import os
 import pwd
 import secrets
 import shutil
-import socket
 import subprocess
 import tempfile
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
+from . import debian
+from .ports import free_port
 from .report import Failure
 
 SETTINGS = {
@@ -54,7 +55,7 @@ def start(target: Path) -> Postgres:
     folder.mkdir(parents=True, mode=0o700)
     if owner:
         shutil.chown(folder, owner)
-    password, port = secrets.token_hex(16), _free_port()
+    password, port = secrets.token_hex(16), free_port()
     _initialize(binaries, folder, owner, password)
     options = " ".join(f"-c {name}={value or repr('')}" for name, value in SETTINGS.items())
     start_command = [
@@ -86,15 +87,7 @@ def find_binaries() -> Path | None:
 
 
 def _install() -> Path:
-    if os.geteuid() != 0 or not shutil.which("apt-get"):
-        raise Failure(
-            "PostgreSQL is missing. Install it (Debian: `apt-get install postgresql` as root) or put its `initdb` and `pg_ctl` on the PATH."
-        )
-    print("PostgreSQL is missing: installing Debian's package", flush=True)
-    env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    for command in (["apt-get", "update", "-q"], ["apt-get", "install", "-q", "-y", "--no-install-recommends", "postgresql"]):
-        if subprocess.run(command, env=env, stdin=subprocess.DEVNULL, check=False).returncode != 0:
-            raise Failure(f"PostgreSQL could not be installed: `{' '.join(command)}` failed.")
+    debian.install("postgresql", "PostgreSQL", "put its `initdb` and `pg_ctl` on the PATH")
     binaries = find_binaries()
     if binaries is None:
         raise Failure("Debian's package `postgresql` is installed, but /usr/lib/postgresql has no initdb.")
@@ -156,9 +149,3 @@ def _as(owner: str | None, command: list[object], cwd: Path) -> subprocess.Compl
         output.seek(0)
         done.stdout = output.read()
     return done
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]

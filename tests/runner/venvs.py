@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 from pathlib import Path
@@ -20,6 +21,7 @@ TOOLS: dict[str, list[str]] = {
     "flit": ["flit"],
     "hatch": ["hatch"],
     "maturin": ["maturin"],
+    "moto": ["moto[s3]", "Flask", "flask-cors", "python-dateutil==2.9.0.post0"],
     "pdm": ["pdm[locked]"],
     "pip": [],
     "pip-tools": ["pip-tools"],
@@ -38,11 +40,11 @@ AT_ONCE = 2
 INSTALL_SECONDS = 900
 
 
-def make_all(folder: Path, constraints: Path, newest: bool) -> list[str]:
+def make_all(folder: Path, constraints: Path, newest: bool, tools: Iterable[str] = TOOLS) -> list[str]:
     """Makes what is missing or out of date, two at a time. `newest`: whatever is newest, instead of the constraints."""
     wanted = "newest" if newest else constraints.read_text()
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        made = list(pool.map(lambda tool: _make(folder / tool, tool, wanted, None if newest else constraints), TOOLS))
+        made = list(pool.map(lambda tool: _make(folder / tool, tool, wanted, None if newest else constraints), tools))
     return [f"{sum(made)} made, {len(made) - sum(made)} kept, in {folder}"]
 
 

@@ -65,8 +65,15 @@ def module_source(project: str, version: str, note: str = "") -> bytes:
     return f'"""{project}, made for tests."""\n\n__version__ = "{version}"\nNOTE = "{note}"\n'.encode()
 
 
-def wheel(project: str, version: str = "1.0", requires: tuple[str, ...] = (), requires_python: str = "", note: str = "") -> Artifact:
-    """A pure Python wheel holding one module."""
+def wheel(
+    project: str,
+    version: str = "1.0",
+    requires: tuple[str, ...] = (),
+    requires_python: str = "",
+    note: str = "",
+    payload: bytes = b"",
+) -> Artifact:
+    """A pure Python wheel holding one module, and beside it `payload`, if there is any."""
     module = module_name(project)
     info = f"{module}-{version}.dist-info"
     metadata = core_metadata(project, version, requires, requires_python)
@@ -75,6 +82,8 @@ def wheel(project: str, version: str = "1.0", requires: tuple[str, ...] = (), re
         f"{info}/METADATA": metadata,
         f"{info}/WHEEL": b"Wheel-Version: 1.0\nGenerator: tests\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
     }
+    if payload:
+        members[f"{module}.bin"] = payload
     members[f"{info}/RECORD"] = _record(members, f"{info}/RECORD")
     return Artifact(f"{module}-{version}-py3-none-any.whl", _zip(members), metadata, project, version, requires_python)
 

@@ -19,6 +19,7 @@ from . import wire
 from .artifacts import Artifact
 from .devpi_questions import INSTALLER, get
 from .devpi_state import TOX_RESULT, UPSTREAM_FILES, docs, file_path, house, register, upload
+from .places import Place
 from .server import BINARY, clean_environment
 from .side_by_side import Ask, Side
 from .upstream_pages import normalized
@@ -93,15 +94,16 @@ class Move:
         return {skipped["name"]: skipped["reason"] for skipped in self.report["skipped"]}
 
 
-def cheeseshop(folder: Path, *command: str, database: str | None = None) -> Move:
-    """Runs an import or export with the data folder `folder/data`, which is where a `Server(folder)` looks for it."""
+def cheeseshop(folder: Path, *command: str, place: Place | None = None) -> Move:
+    """Runs an import or export with the data folder `folder/data`, which is where a `Node(folder)` looks for it."""
     folder.mkdir(parents=True, exist_ok=True)
     report = folder / "report.json"
     report.unlink(missing_ok=True)
-    where = ["--data-dir", str(folder / "data"), *(["--database", database] if database else [])]
+    place = place or Place()
+    where = ["--data-dir", str(folder / "data"), *place.options]
     run = subprocess.run(
         [BINARY, *command, *where, "--report", str(report)],
-        env=clean_environment(folder),
+        env={**clean_environment(folder), **place.env},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

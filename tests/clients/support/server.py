@@ -1,23 +1,25 @@
-"""Starts and stops the real server binary, and speaks its administration for the tests: users, indexes, tokens."""
+"""A running Cheeseshop as the tests see it, be it one process or several: its address, and its administration."""
 
 from __future__ import annotations
 
 import os
-import signal
+import random
 import socket
 import subprocess
-import time
 import uuid
 from dataclasses import dataclass
 from pathlib import Path
 
 from . import wire
+from .places import Place
 
 ROOT_PASSWORD = "root-password-of-the-tests"
-START_SECONDS = 30
-STOP_SECONDS = 20
+COMMAND_SECONDS = 60
 BINARY = Path(os.environ.get("CHEESESHOP_TEST_BINARY", ""))
 ENVIRONMENT_KEPT = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy", "SSL_CERT_FILE", "SSL_CERT_DIR")
+PORTS = range(10_000, 32_000)
+"""Below those that the system gives to outgoing connections, so that none of these is in the way when a server starts again."""
+PORT_TRIES = 100
 
 
 @dataclass(frozen=True)
@@ -61,57 +63,51 @@ class Index:
 
 
 class Server:
-    """One `cheeseshop serve` process on a loopback port, with a data folder of its own."""
+    """What `Node` and `Cluster` have in common. `folder` holds the data, the logs and the home of the processes."""
 
-    def __init__(self, folder: Path, *options: str, database: str | None = None, env: dict[str, str] | None = None) -> None:
+    def __init__(self, folder: Path, place: Place | None = None, env: dict[str, str] | None = None, binary: Path = BINARY) -> None:
         self.data_dir = folder / "data"
-        self.log_path = folder / "server.log"
-        self.options = options
-        self.database = database
+        self.place = place or Place()
         self.root = Account("root", ROOT_PASSWORD)
-        self._env = {**clean_environment(folder), **(env or {})}
-        self._process: subprocess.Popen | None = None
         self.url = ""
+        self.binary = binary
+        self.env = {**clean_environment(folder), **self.place.env, **(env or {})}
         folder.mkdir(parents=True, exist_ok=True)
-        self.start()
 
     def start(self) -> None:
-        """Starts the process and waits until `/health` answers 200."""
-        port = free_port()
-        self.url = f"http://127.0.0.1:{port}"
-        command = [BINARY, "serve", "--listen", f"127.0.0.1:{port}", *self._where(), "--root-password", ROOT_PASSWORD, *self.options]
-        with self.log_path.open("ab") as log:
-            self._process = subprocess.Popen(command, env=self._env, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-        deadline = time.monotonic() + START_SECONDS
-        while not self._healthy():
-            assert self._process.poll() is None, f"the server ended at once:\n{self.log()}"
-            assert time.monotonic() < deadline, f"the server did not answer within {START_SECONDS} s:\n{self.log()}"
-            time.sleep(0.05)
+        """Starts what does not run, and waits until it answers."""
+        raise NotImplementedError
 
     def stop(self) -> None:
-        """SIGTERM; the server must end by itself, with status 0, in time."""
-        process, self._process = self._process, None
-        if process is None:
-            return
-        process.send_signal(signal.SIGTERM)
-        try:
-            status = process.wait(STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-            raise AssertionError(f"the server was still running {STOP_SECONDS} s after SIGTERM:\n{self.log()}") from None
-        assert status == 0, f"the server ended with status {status}:\n{self.log()}"
+        """Ends what runs, which must end cleanly by itself."""
+        raise NotImplementedError
+
+    @property
+    def logs(self) -> list[Path]:
+        """The log of each process."""
+        raise NotImplementedError
 
     def log(self) -> str:
-        """The last part of what the server wrote."""
-        return self.log_path.read_text(errors="replace")[-8000:] if self.log_path.exists() else ""
+        """The last part of what was written to each log."""
+        return "\n".join(path.read_text(errors="replace")[-8000:] for path in self.logs if path.exists())
 
     def cli(self, *args: str) -> str:
         """Runs an administration command on the server's data and returns what it printed."""
-        command = [BINARY, *args, *self._where()]
-        run = subprocess.run(command, env=self._env, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False)
+        run = self.command(*args)
         assert run.returncode == 0, f"{args} ended with status {run.returncode}:\n{run.stdout}\n{run.stderr}"
         return run.stdout
+
+    def command(self, *args: str, env: dict[str, str] | None = None, seconds: float = COMMAND_SECONDS) -> subprocess.CompletedProcess:
+        """Runs any command of the program on the server's data; it may fail."""
+        return subprocess.run(
+            [self.binary, *args, *self.where()],
+            env={**self.env, **(env or {})},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=seconds,
+            check=False,
+        )
 
     def add_user(self, name: str = "") -> Account:
         """A new user, by default with a name nobody else has."""
@@ -134,14 +130,9 @@ class Server:
         name = f"t{uuid.uuid4().hex[:8]}"
         return self.cli("token", "add", account.name, "--name", name, "--allow", allow, *options).strip().splitlines()[-1]
 
-    def _where(self) -> list[str]:
-        return ["--data-dir", str(self.data_dir), *(["--database", self.database] if self.database else [])]
-
-    def _healthy(self) -> bool:
-        try:
-            return wire.get(f"{self.url}/health").status == 200
-        except OSError:
-            return False
+    def where(self) -> list[str]:
+        """The options that say where the data lie."""
+        return ["--data-dir", str(self.data_dir), *self.place.options]
 
 
 def clean_environment(folder: Path) -> dict[str, str]:
@@ -152,6 +143,12 @@ def clean_environment(folder: Path) -> dict[str, str]:
 
 def free_port() -> int:
     """A loopback port that nobody listens on at the moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    for _ in range(PORT_TRIES):
+        port = random.SystemRandom().choice(PORTS)
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+    raise AssertionError(f"no free port found in {PORTS}")

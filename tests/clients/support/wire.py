@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import http.client
 import json
 from dataclasses import dataclass
@@ -31,6 +32,11 @@ class Answer:
 
     def header(self, name: str) -> str | None:
         return self.headers.get(name)
+
+
+def sha256(data: bytes) -> str:
+    """The digest in the form in which pages and addresses give it."""
+    return hashlib.sha256(data).hexdigest()
 
 
 def basic(user: str, password: str) -> dict[str, str]:
