@@ -2,9 +2,9 @@
 
 use super::{close, open, out};
 use crate::config::Place;
-use crate::config::units::show_size;
 use crate::doctor::{self, Finding, Options, Summary, Told, Weight};
 use crate::limits;
+use crate::moving::report::size;
 use anyhow::{Result, bail};
 use clap::Args;
 use serde_json::json;
@@ -36,7 +36,7 @@ impl Doctor {
             Told::Found(finding) => print(finding, self.json),
             // A line now and then where nobody watches; on a terminal the last one is written over.
             Told::Progress(done, summary) if out::is_terminal() || done % 64 == 0 => {
-                out::progress(&format!("{}% {} blobs {}", done * 100 / 256, summary.blobs, show_size(summary.bytes)));
+                out::progress(&format!("{}% {} blobs {}", done * 100 / 256, summary.blobs, size(summary.bytes)));
             }
             Told::Progress(..) => {}
         };
@@ -69,6 +69,6 @@ fn sum_up(summary: &Summary, as_json: bool) {
         return out::line(&json!({"summary": summary}).to_string());
     }
     let Summary { blobs, problems, repaired, notes, .. } = summary;
-    let bytes = show_size(summary.bytes);
+    let bytes = size(summary.bytes);
     out::line(&format!("{blobs} blobs, {bytes}: {problems} problems, {repaired} repaired, {notes} notes"));
 }

@@ -3,8 +3,8 @@
 use super::{close, open, out};
 use crate::config::Place;
 use crate::config::housekeeping::Housekeeping;
-use crate::config::units::show_size;
 use crate::jobs::gc::{self, Amount, Mode, Report};
+use crate::moving::report::size;
 use anyhow::Result;
 use clap::Args;
 use serde_json::json;
@@ -41,7 +41,8 @@ fn print(report: &Report, mode: Mode, as_json: bool) {
     if as_json {
         return out::json(&json!({"dry_run": mode == Mode::DryRun, "report": report}));
     }
-    let row = |(what, amount): (&str, Amount)| vec![what.to_owned(), amount.count.to_string(), show_size(amount.bytes)];
+    let bytes = |amount: Amount| if amount.bytes == 0 { String::new() } else { size(amount.bytes) };
+    let row = |(what, amount): (&str, Amount)| vec![what.to_owned(), amount.count.to_string(), bytes(amount)];
     out::line(if mode == Mode::DryRun { "would be done:" } else { "done:" });
     out::table(&report.lines().into_iter().map(row).collect::<Vec<_>>());
 }
