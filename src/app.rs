@@ -11,7 +11,7 @@ use crate::db::Db;
 use crate::http::serve::{Limits, serve};
 use crate::http::shutdown::Shutdown;
 use crate::http::{self, Site};
-use crate::index::{Core, Rules, downloads, follow, nodes, setup};
+use crate::index::{Core, Rules, downloads, follow, nodes, owner, setup};
 use crate::limits;
 use crate::upstream::{Patience, Upstream};
 use anyhow::{Context, Result};
@@ -41,6 +41,7 @@ pub async fn run(options: ServeOptions, say: Say<'_>) -> Result<()> {
         Some(prepared) => prepared?,
         None => return Ok(()),
     }
+    owner::claim(&core).await.map_err(start::plain)?;
     let site = Arc::new(Site {
         core: core.clone(),
         outside_url: options.outside_url.clone(),
@@ -54,12 +55,21 @@ pub async fn run(options: ServeOptions, say: Say<'_>) -> Result<()> {
     let gc = options.gc_every.0.map(|every| Gc { every, rules: options.housekeeping.rules() });
     let background = Background::start(&core, gc);
     serve(listener, Limits::default(), shutdown.clone(), move |request, peer| http::answer(site.clone(), request, peer)).await;
-    background.stop().await;
-    if let Err(error) = nodes::leave(&core).await {
-        tracing::warn!(%error, "the other nodes could not be told that this one stops");
+    // A database that does not answer holds up no end, and a second signal ends the waiting.
+    let stopping = tokio::time::timeout(limits::STOP_TIME_MAX, leave(&core, background));
+    if let Some(Err(_)) = shutdown.now.run_until_cancelled(stopping).await {
+        tracing::warn!("stopped before the background work had ended");
     }
     finish(&core, &shutdown).await;
     Ok(())
+}
+
+/// Ends what happens by itself, and stops being a node.
+async fn leave(core: &Core, background: Background) {
+    background.stop().await;
+    if let Err(error) = nodes::leave(core).await {
+        tracing::warn!(%error, "the other nodes could not be told that this one stops");
+    }
 }
 
 async fn listen(options: &ServeOptions) -> Result<TcpListener> {

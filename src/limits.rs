@@ -51,6 +51,8 @@ pub const RESULTS_MAX: i64 = 200;
 
 /// Bytes read from a blob at once. Measured: 256 KiB costs a fifth of the processor time of 8 KiB, more gains nothing.
 pub const BLOB_READ_BYTES: usize = 256 * 1024;
+/// Bytes of the file that says whose a store of blobs is: an id has 32 or 36.
+pub const STORE_OWNER_BYTES_MAX: u64 = 200;
 /// Bytes collected before they are hashed and written: one hop to the blocking pool for each, so not too few.
 pub const SPOOL_BUFFER_BYTES: usize = 256 * 1024;
 

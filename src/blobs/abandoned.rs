@@ -1,5 +1,5 @@
 //! Uploads in parts that never ended: S3 keeps their parts, shows them nowhere and asks money for them, until somebody throws
-//! them away. Other object stores forget them by themselves.
+//! them away. Azure forgets them by itself; Google Cloud Storage wants a rule of the bucket for it.
 //!
 //! The library has no question for them, so this signs one itself.
 

@@ -24,6 +24,11 @@ impl Folder {
         Ok(Self { root: root.to_owned() })
     }
 
+    /// The folder itself.
+    pub(super) fn root(&self) -> &Path {
+        &self.root
+    }
+
     /// Gives the spooled file its name, durably: bytes first, then the name, then the folders that lead to it.
     ///
     /// A blob of the right size that exists already is kept and the spooled file goes; one of another size is a torn file

@@ -16,6 +16,7 @@ mod multipart;
 #[cfg(test)]
 mod object_tests;
 mod objects;
+mod owner;
 mod read;
 mod reader;
 mod remote_read;

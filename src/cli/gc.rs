@@ -1,12 +1,14 @@
 //! `cheeseshop gc`: deletes what nothing needs any more, and forgets what is old.
 
-use super::{close, open, out};
+use super::{close, open_with, out};
 use crate::config::Place;
 use crate::config::housekeeping::Housekeeping;
+use crate::index::Rules;
 use crate::jobs::gc::{self, Amount, Mode, Report};
 use crate::moving::report::size;
 use anyhow::Result;
 use clap::Args;
+use clap::builder::BoolishValueParser;
 use serde_json::json;
 
 /// Delete what nothing needs any more, and forget what is old. The server does the same by itself (--gc-every).
@@ -18,6 +20,9 @@ pub struct Gc {
     place: Place,
     #[command(flatten)]
     housekeeping: Housekeeping,
+    /// The server runs with --offline: what mirrors keep stays, because it could not be fetched again.
+    #[arg(long, env = "CHEESESHOP_OFFLINE", value_parser = BoolishValueParser::new())]
+    offline: bool,
     /// Change nothing; say what would be done as things are now.
     #[arg(long)]
     dry_run: bool,
@@ -29,7 +34,7 @@ pub struct Gc {
 impl Gc {
     /// Carries it out.
     pub async fn run(self) -> Result<()> {
-        let core = open(&self.place).await?;
+        let core = open_with(&self.place, Rules { offline: self.offline, ..Rules::default() }).await?;
         let mode = if self.dry_run { Mode::DryRun } else { Mode::Do };
         let done = gc::run(&core, &self.housekeeping.rules(), mode).await;
         print(&close(&core, done).await?, mode, self.json);

@@ -134,6 +134,11 @@ fn run_command(command: Command) -> Result<()> {
 
 /// Opens what a server has made at `place`, and nothing else: no command but `serve` and `import` makes a folder or a database.
 async fn open(place: &Place) -> Result<Arc<Core>> {
+    open_with(place, Rules::default()).await
+}
+
+/// The same with rules of its own.
+async fn open_with(place: &Place, rules: Rules) -> Result<Arc<Core>> {
     let folder = place.data_dir.display();
     if !place.data_dir.is_dir() {
         bail!("there is no data folder {folder}: start `cheeseshop serve` once, or name the folder with --data-dir");
@@ -143,7 +148,7 @@ async fn open(place: &Place) -> Result<Arc<Core>> {
     {
         bail!("there is no database {}: start `cheeseshop serve` once, or name it with --database", file.display());
     }
-    let core = app::open(place, Rules::default()).await?;
+    let core = app::open(place, rules).await?;
     if setup::is_first_start(&core).await.map_err(app::start::plain)? {
         bail!("the database is empty: start `cheeseshop serve` on it once");
     }

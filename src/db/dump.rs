@@ -166,17 +166,17 @@ fn select(table: &Table, postgres: bool) -> String {
     format!("SELECT {} FROM \"{}\"{kept} ORDER BY {}", columns.join(", "), table.name, key.join(", "))
 }
 
-/// The condition that a blob is named by some row and not about to be deleted.
+/// The condition that a blob is named by some row. One that is marked for deletion nevertheless is never deleted.
 fn kept_blobs() -> String {
     let named = DIGEST_COLUMNS.iter().filter(|(table, _)| *table != "blobs").map(|(table, column)| {
         // A removed file whose time is over keeps its row and no blob.
         let keeps = if *table == "files" { " AND files.purged IS NULL" } else { "" };
         format!("EXISTS (SELECT 1 FROM \"{table}\" WHERE \"{table}\".\"{column}\" = blobs.sha256{keeps})")
     });
-    format!("deleting IS NULL AND ({})", named.collect::<Vec<_>>().join(" OR "))
+    format!("({})", named.collect::<Vec<_>>().join(" OR "))
 }
 
-/// Forgets the blobs that no row names, or that are about to be deleted: for a copy that does not hold their bytes.
+/// Forgets the blobs that no row names: for a copy that does not hold their bytes.
 pub async fn forget_unkept_blobs(c: &mut Conn) -> Result<()> {
     let text = format!("DELETE FROM blobs WHERE NOT ({})", kept_blobs());
     on!(c, c => query(AssertSqlSafe(text)).execute(c).await.map(drop))

@@ -7,10 +7,12 @@ use crate::blobs::ListedBlob;
 use crate::db::audit::{self, Placed};
 use crate::db::{self, blobs::Known};
 use crate::error::Result;
+use crate::index::Core;
 use crate::pypi::Sha256;
 use futures_util::TryStreamExt;
 use sha2::Digest;
 use std::collections::{HashMap, HashSet};
+use std::io;
 use std::pin::pin;
 
 /// Who names a blob.
@@ -74,11 +76,26 @@ impl Doctor<'_> {
                 }
                 if row.size != size(blob.size) {
                     self.examine_sizes(blob, row).await
-                } else if self.options.deep && is_sound(self, &blob.sha256).await? == Some(false) {
+                } else if self.options.deep && self.is_sound(&blob.sha256).await? == Some(false) {
                     self.damaged(&blob.sha256).await
                 } else {
                     Ok(())
                 }
+            }
+        }
+    }
+
+    /// Whether a blob's bytes are those of its key; `None` if it is gone, or cannot be read, which is told and keeps nobody from
+    /// looking at the others.
+    async fn is_sound(&mut self, sha256: &Sha256) -> Result<Option<bool>> {
+        match hashes_right(self.core, sha256).await {
+            Ok(sound) => Ok(sound),
+            // A store that does not answer at all is no finding.
+            Err(error) if error.kind() == io::ErrorKind::NotConnected => Err(error.into()),
+            Err(error) => {
+                tracing::warn!(%sha256, %error, "a blob cannot be read");
+                self.problem("unreadable", sha256, "its bytes are there and cannot be read");
+                Ok(None)
             }
         }
     }
@@ -91,8 +108,10 @@ impl Doctor<'_> {
             return Ok(());
         }
         drop(c);
-        if is_sound(self, &blob.sha256).await? == Some(false) {
-            return self.damaged(&blob.sha256).await;
+        match self.is_sound(&blob.sha256).await? {
+            Some(true) => {}
+            Some(false) => return self.damaged(&blob.sha256).await,
+            None => return Ok(()),
         }
         if self.options.repair {
             self.add_row(blob).await?;
@@ -139,7 +158,7 @@ impl Doctor<'_> {
 
     /// The row and the store tell different sizes: the bytes tell who is right.
     async fn examine_sizes(&mut self, blob: &ListedBlob, row: &Known) -> Result<()> {
-        match is_sound(self, &blob.sha256).await? {
+        match self.is_sound(&blob.sha256).await? {
             None => Ok(()),
             Some(false) => self.damaged(&blob.sha256).await,
             Some(true) => {
@@ -208,8 +227,8 @@ fn size(bytes: u64) -> i64 {
 }
 
 /// Whether a blob's bytes are those of its key; `None` if it is gone.
-async fn is_sound(doctor: &Doctor<'_>, sha256: &Sha256) -> Result<Option<bool>> {
-    let Some(blob) = doctor.core.blobs.open(sha256).await? else { return Ok(None) };
+async fn hashes_right(core: &Core, sha256: &Sha256) -> io::Result<Option<bool>> {
+    let Some(blob) = core.blobs.open(sha256).await? else { return Ok(None) };
     let size = blob.size;
     let mut pieces = pin!(blob.stream(0..size));
     let mut hasher = sha2::Sha256::new();

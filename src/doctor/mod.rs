@@ -9,7 +9,7 @@ mod repair;
 mod rows;
 
 use crate::error::Result;
-use crate::index::Core;
+use crate::index::{Core, owner};
 use serde::Serialize;
 use std::sync::Arc;
 use std::time::Duration;
@@ -88,6 +88,10 @@ struct Doctor<'a> {
 
 /// Examines everything.
 pub async fn examine(core: &Arc<Core>, options: Options, tell: &mut dyn FnMut(Told<'_>)) -> Result<Summary> {
+    if options.repair {
+        // What is missing in somebody else's store, or in an empty one, is not lost.
+        owner::check(core).await?;
+    }
     let mut doctor = Doctor { core, options, tell, summary: Summary::default() };
     doctor.examine_rows().await?;
     doctor.examine_bytes().await?;

@@ -114,7 +114,8 @@ impl Doctor<'_> {
     /// Deletes damaged bytes that no row needs any more: a commit of the right ones would take them for its own.
     pub(super) async fn delete_unneeded(&self, sha256: &Sha256) -> Result<()> {
         let now = self.core.clock.now();
-        let mut c = self.core.db.begin().await?;
+        // As in gc: the lock has to outlast the store's answer.
+        let mut c = self.core.db.begin_patient().await?;
         db::blobs::doom(&mut c, sha256, now, now).await?;
         if db::blobs::lock_doomed(&mut c, sha256, now).await? && !db::blobs::is_referenced(&mut c, sha256).await? {
             self.core.blobs.delete(sha256).await?;

@@ -148,7 +148,7 @@ async fn look(core: &Core) -> Result<(Serial, bool)> {
 }
 
 /// A connection that the network has forgotten would never answer.
-async fn in_time<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
+pub(super) async fn in_time<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
     timeout(limits::JOURNAL_LOOK_WAIT, work).await.unwrap_or_else(|_| Err(Error::no_database()))
 }
 

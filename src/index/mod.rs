@@ -31,6 +31,7 @@ pub mod merge;
 pub mod mirror;
 pub mod mirror_metadata;
 pub mod nodes;
+pub mod owner;
 pub mod pages;
 pub mod passwords;
 pub mod project_info;

@@ -8,6 +8,7 @@
 //! the disk. Several processes on one SQLite file see each other's changes within one poll.
 
 use super::core::Core;
+use super::follow::in_time;
 use crate::clock::Timestamp;
 use crate::db::nodes::{NewNode, Node};
 use crate::db::{self, Serial};
@@ -123,13 +124,13 @@ pub async fn join(core: &Core, name: &str) -> Result<()> {
 
 async fn add(core: &Core, me: &Me) -> Result<()> {
     let node = NewNode { id: &me.id, name: &me.name, version: env!("CARGO_PKG_VERSION"), started: me.started };
-    Ok(db::nodes::add(&mut core.db.read().await?, &node, core.clock.now()).await?)
+    in_time(async { Ok(db::nodes::add(&mut core.db.read().await?, &node, core.clock.now()).await?) }).await
 }
 
 /// Stops being a node.
 pub async fn leave(core: &Core) -> Result<()> {
     let Some(me) = core.nodes.me.get() else { return Ok(()) };
-    Ok(db::nodes::remove(&mut core.db.read().await?, &me.id).await?)
+    in_time(async { Ok(db::nodes::remove(&mut core.db.read().await?, &me.id).await?) }).await
 }
 
 /// Writes that this node lives and how far it is, and looks how the others are. Called with each poll.
@@ -143,7 +144,8 @@ pub async fn beat(core: &Core) -> Result<()> {
 }
 
 async fn tell(core: &Core, me: &Me, seen: Serial) -> Result<bool> {
-    let told = db::nodes::beat(&mut core.db.read().await?, &me.id, seen, core.clock.now()).await?;
+    let beat = async { Ok(db::nodes::beat(&mut core.db.read().await?, &me.id, seen, core.clock.now()).await?) };
+    let told = in_time(beat).await?;
     core.nodes.reported.fetch_max(seen.0, Ordering::AcqRel);
     Ok(told)
 }
@@ -203,12 +205,16 @@ async fn until_seen(core: &Core, serial: Serial) -> Result<()> {
 /// Reads how the others are, and forgets those that have been dead for long.
 async fn look(core: &Core) -> Result<()> {
     let (now, me) = (core.clock.now(), core.nodes.me.get().map(|me| me.id.as_str()));
-    let mut c = core.db.read().await?;
-    let mut rows = db::nodes::all(&mut c).await?;
+    let reading = async {
+        let mut c = core.db.read().await?;
+        let rows = db::nodes::all(&mut c).await?;
+        if rows.iter().any(|row| row.heartbeat.plus(limits::NODE_KEPT) < now) {
+            db::nodes::prune(&mut c, now.minus(limits::NODE_KEPT)).await?;
+        }
+        Ok(rows)
+    };
+    let mut rows = in_time(reading).await?;
     rows.retain(|row| Some(row.id.as_str()) != me);
-    if rows.iter().any(|row| row.heartbeat.plus(limits::NODE_KEPT) < now) {
-        db::nodes::prune(&mut c, now.minus(limits::NODE_KEPT)).await?;
-    }
     core.nodes.others().read(rows, core.clock.uptime(), now);
     Ok(())
 }

@@ -5,8 +5,8 @@
 //! their own index says so.
 
 use super::{blobs, mirrors, retention};
-use crate::error::Result;
-use crate::index::Core;
+use crate::error::{Error, Result};
+use crate::index::{Core, owner};
 use crate::limits;
 use serde::Serialize;
 use std::sync::Arc;
@@ -129,24 +129,48 @@ pub enum Mode {
     DryRun,
 }
 
-/// One run.
+/// One run. A step that fails keeps no later one from its work; the first failure is told at the end.
 pub async fn run(core: &Arc<Core>, rules: &Rules, mode: Mode) -> Result<Report> {
+    owner::check(core).await?;
     let mut report = Report::default();
-    retention::expired(core, rules, mode, &mut report).await?;
-    report.journal = retention::journal(core, rules, mode).await?;
-    report.downloads = retention::downloads(core, rules, mode).await?;
-    report.dev_releases = retention::dev_releases(core, mode).await?;
-    report.removed_files = retention::removed_files(core, rules, mode).await?;
-    report.mirror_files = mirrors::files(core, rules, mode).await?;
-    report.mirror_pages = mirrors::pages(core, rules, mode).await?;
-    report.marked = blobs::mark_unreferenced(core, rules, mode).await?;
-    report.strays = blobs::mark_strays(core, rules, mode).await?;
-    report.deleted = blobs::delete_marked(core, rules, mode).await?;
-    report.parts = blobs::throw_away_parts(core, rules, mode).await?;
-    let (count, bytes) = core.blobs.sweep_spools(mode == Mode::Do).await?;
-    report.spools = Amount { count, bytes };
+    let mut steps = Steps::default();
+    let expired = retention::expired(core, rules, mode, &mut report).await;
+    steps.took(expired);
+    report.journal = steps.took(retention::journal(core, rules, mode).await);
+    report.downloads = steps.took(retention::downloads(core, rules, mode).await);
+    report.dev_releases = steps.took(retention::dev_releases(core, mode).await);
+    report.removed_files = steps.took(retention::removed_files(core, rules, mode).await);
+    report.mirror_files = steps.took(mirrors::files(core, rules, mode).await);
+    report.mirror_pages = steps.took(mirrors::pages(core, rules, mode).await);
+    report.marked = steps.took(blobs::mark_unreferenced(core, rules, mode).await);
+    report.strays = steps.took(blobs::mark_strays(core, rules, mode).await);
+    report.deleted = steps.took(blobs::delete_marked(core, rules, mode).await);
+    report.parts = steps.took(blobs::throw_away_parts(core, rules, mode).await);
+    report.spools = steps.took(sweep_spools(core, mode).await);
     if mode == Mode::Do {
-        core.db.shrink().await?;
+        steps.took(core.db.shrink().await.map_err(Error::from));
     }
-    Ok(report)
+    steps.first_failure.map_or(Ok(report), Err)
+}
+
+async fn sweep_spools(core: &Core, mode: Mode) -> Result<Amount> {
+    let (count, bytes) = core.blobs.sweep_spools(mode == Mode::Do).await?;
+    Ok(Amount { count, bytes })
+}
+
+/// How the steps of a run went.
+#[derive(Debug, Default)]
+struct Steps {
+    first_failure: Option<Error>,
+}
+
+impl Steps {
+    /// What the step did; nothing if it failed.
+    fn took<T: Default>(&mut self, done: Result<T>) -> T {
+        done.unwrap_or_else(|error| {
+            tracing::warn!(%error, "a step of gc failed; the others go on");
+            self.first_failure.get_or_insert(error);
+            T::default()
+        })
+    }
 }

@@ -2,17 +2,22 @@
 //! listing such a file, and it is fetched again when somebody wants it. Stages are not touched: bytes that one of them names stay.
 
 use super::gc::{Amount, Mode, Rules};
-use crate::db::kept::KeptFile;
+use crate::db::kept::{KeptFile, Page};
 use crate::db::{self, FileId, IndexId};
 use crate::error::Result;
 use crate::fault::{self, Step};
 use crate::index::Core;
 use crate::index::downloads::day;
 use crate::limits;
+use std::time::Duration;
 
 /// Forgets kept files. Both rules take those whose last use is longest ago, so one walk in that order does for both.
 pub(super) async fn files(core: &Core, rules: &Rules, mode: Mode) -> Result<Amount> {
     let mut forgotten = Amount::default();
+    // Who asks no upstream could not fetch them again.
+    if core.rules.offline {
+        return Ok(forgotten);
+    }
     let before = rules.mirror_unused.map_or(i64::MIN, |unused| day(core.clock.now().minus(unused)));
     let mut excess = excess(core, rules).await?;
     let mut after = (i64::MIN, FileId(0));
@@ -72,7 +77,8 @@ pub(super) async fn pages(core: &Core, rules: &Rules, mode: Mode) -> Result<Amou
         let found = db::kept::unused_pages(&mut c, before, (after.0, &after.1), limits::GC_BATCH).await?;
         let Some(last) = found.last() else { return Ok(forgotten) };
         after = (last.index_id, last.name.clone());
-        for page in &found {
+        let unused_by_rule = |page: &&Page| !outlives(core, page.index_id, unused);
+        for page in found.iter().filter(unused_by_rule) {
             if mode == Mode::DryRun || db::kept::forget_page(&mut c, page, before).await? {
                 forgotten.add(page.size);
             }
@@ -82,6 +88,11 @@ pub(super) async fn pages(core: &Core, rules: &Rules, mode: Mode) -> Result<Amou
             c.commit().await?;
         }
     }
+}
+
+/// Whether pages of this mirror are good for longer than pages may be unused: one that was not checked may be in use all the time.
+fn outlives(core: &Core, index: IndexId, unused: Duration) -> bool {
+    core.tree.load().by_id(index).is_some_and(|index| index.settings.mirror_cache_expiry >= unused)
 }
 
 #[cfg(test)]

@@ -14,6 +14,7 @@ use crate::db::{self, JobId};
 use crate::error::{Error, Result};
 use crate::index::Core;
 use crate::limits;
+use std::convert::Infallible;
 use std::time::Duration;
 
 /// A job that is done again and again.
@@ -83,17 +84,21 @@ async fn claim(core: &Core, job: Recurring) -> Result<Option<Held>> {
     Ok(id.map(|id| Held { id, until }))
 }
 
-/// Waits for `work` and holds the job as long as that takes.
+/// Waits for `work` and holds the job as long as that takes. Both go on all the time: on SQLite the renewal waits for the one writer,
+/// and that may be `work`.
 async fn hold_during<T>(core: &Core, held: &mut Held, work: impl Future<Output = T>) -> T {
-    let mut work = std::pin::pin!(work);
+    tokio::select! {
+        done = work => done,
+        never = hold(core, held) => match never {},
+    }
+}
+
+/// Renews the lease again and again.
+async fn hold(core: &Core, held: &mut Held) -> Infallible {
     loop {
-        tokio::select! {
-            done = &mut work => return done,
-            () = tokio::time::sleep(limits::JOB_LEASE / 3) => {
-                if let Err(error) = renew(core, held).await {
-                    tracing::warn!(%error, "a job could not be held longer; another node may begin it too");
-                }
-            }
+        tokio::time::sleep(limits::JOB_LEASE / 3).await;
+        if let Err(error) = renew(core, held).await {
+            tracing::warn!(%error, "a job could not be held longer; another node may begin it too");
         }
     }
 }

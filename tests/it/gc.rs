@@ -2,6 +2,7 @@
 
 use super::support::{Dist, Engine, Form, Shop, both};
 use cheeseshop::db;
+use cheeseshop::doctor;
 use cheeseshop::error::Error;
 use cheeseshop::index::{fetch, keep};
 use cheeseshop::jobs::gc::{self, Amount, Mode, Rules};
@@ -190,6 +191,27 @@ both! {
         assert!(deleted.into_inner() > 0, "gc never had anything to do");
         assert!(refused < rounds / 2, "{refused} of {rounds} uploads had to come again");
         shop.is_sound().await;
+    }
+
+    /// An empty folder where a mount is missing, and a bucket of somebody else, look like rubbish and like loss. They are left alone.
+    async fn a_store_that_is_not_ours_is_left_alone(engine: Engine) {
+        let shop = Shop::start(engine).await;
+        shop.stage("alice/dev", &["volatile=true"]).await;
+        let dist = shop.publish("alice/dev", "app", "1.0").await;
+        shop.delete(&dist.path("alice/dev")).by("alice").await.is(200);
+        let owner = shop.folder().join("blobs/owner");
+        for text in [None, Some("somebody else\n")] {
+            match text {
+                None => fs::remove_file(&owner).unwrap(),
+                Some(text) => fs::write(&owner, text).unwrap(),
+            }
+            let refused = gc::run(shop.core(), &ruthless(), Mode::Do).await;
+            assert!(matches!(refused, Err(Error::Conflict(_))), "{refused:?}");
+            let options = doctor::Options { deep: false, repair: true, grace: Duration::ZERO };
+            let refused = doctor::examine(shop.core(), options, &mut |_| {}).await;
+            assert!(matches!(refused, Err(Error::Conflict(_))), "{refused:?}");
+        }
+        assert_eq!(blobs(&shop).await, 2);
     }
 
     /// A process that stood still between keeping the bytes and naming them finds out.

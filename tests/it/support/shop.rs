@@ -14,7 +14,7 @@ use cheeseshop::http::Site;
 use cheeseshop::http::delivery::Delivery;
 use cheeseshop::index::access::{Caller, Grant, Scope};
 use cheeseshop::index::settings::{Edit, Kind};
-use cheeseshop::index::{Core, Rules, account, admin, follow, nodes};
+use cheeseshop::index::{Core, Rules, account, admin, follow, nodes, owner};
 use cheeseshop::jobs::gc;
 use cheeseshop::limits;
 use cheeseshop::names::IndexPath;
@@ -117,6 +117,7 @@ impl Shop {
         let upstream = if options.impatient { IMPATIENT.clone() } else { PATIENT.clone() };
         let core = Core::new(database.open().await, blobs, upstream, clock.clone(), options.rules.clone());
         follow::load(&core).await.unwrap();
+        owner::claim(&core).await.unwrap();
         let site = Site {
             core,
             outside_url: None,
