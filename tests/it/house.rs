@@ -23,7 +23,7 @@ pub async fn import(shop: &Shop, folder: &Path) -> anyhow::Result<Report> {
 
 /// An empty server, without an upstream to ask.
 pub async fn empty(engine: Engine) -> Shop {
-    Shop::with(engine, ShopOptions::offline()).await
+    Shop::with(engine, ShopOptions { untouched: true, ..ShopOptions::offline() }).await
 }
 
 /// Moves a filled shop and looks at what came.

@@ -40,6 +40,8 @@ pub struct Options {
     pub objects: Objects,
     /// So little patience with upstreams that a test can wait for its end.
     pub impatient: bool,
+    /// No server has started on it: its database is as new.
+    pub untouched: bool,
 }
 
 /// An object store for the blobs, or none.
@@ -117,7 +119,9 @@ impl Shop {
         let upstream = if options.impatient { IMPATIENT.clone() } else { PATIENT.clone() };
         let core = Core::new(database.open().await, blobs, upstream, clock.clone(), options.rules.clone());
         follow::load(&core).await.unwrap();
-        owner::claim(&core).await.unwrap();
+        if !options.untouched {
+            owner::claim(&core).await.unwrap();
+        }
         let site = Site {
             core,
             outside_url: None,
