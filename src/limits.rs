@@ -351,6 +351,10 @@ pub const OUTCOMES_KEPT: u64 = 20_000;
 
 // Web pages
 
+/// Bytes of rendered descriptions in memory.
+pub const WEB_DESCRIPTIONS_BYTES: u64 = 8 << 20;
+/// Files of a release on one page.
+pub const WEB_FILES_SHOWN: usize = 40;
 /// Bytes of a form.
 pub const WEB_FORM_BYTES_MAX: usize = 256 * 1024;
 /// Characters of the note that one page leaves for the next.
