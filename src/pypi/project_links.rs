@@ -79,7 +79,8 @@ pub fn project_links<'a>(
         None => ("", line.trim()),
     });
     // The old fields come last: Project-URL has the label that its author chose.
-    let old = [("Homepage", home_page), ("Download", download_url)].into_iter().filter_map(|(label, url)| Some((label, url?.trim())));
+    let old =
+        [("Homepage", home_page), ("Download", download_url)].into_iter().filter_map(|(label, url)| Some((label, url?.trim())));
     let mut links: Vec<ProjectLink> = Vec::new();
     for (label, text) in labelled.take(PROJECT_LINKS_SHOWN_MAX).chain(old).filter(|(_, text)| !text.is_empty()) {
         let link = link(label, text);

@@ -380,7 +380,8 @@ mod tests {
             for dependency in &group.dependencies {
                 match dependency {
                     Dependency::On(Requirement { name, project, extras, wanted, marker }) => {
-                        writeln!(out, "  {name} ({project}) {extras:?} {wanted:?} {}", marker.as_deref().unwrap_or("always")).unwrap();
+                        writeln!(out, "  {name} ({project}) {extras:?} {wanted:?} {}", marker.as_deref().unwrap_or("always"))
+                            .unwrap();
                     }
                     Dependency::Text(text) => writeln!(out, "  ? {text}").unwrap(),
                 }

@@ -404,7 +404,8 @@ mod tests {
     proptest! {
         #[test]
         fn any_name_has_words(text in ".{0,40}", tags in "(-[a-z0-9_.]{0,12}){0,5}", end in "[.](whl|egg|exe|tar[.]gz|deb)") {
-            prop_assert!(!in_words(&format!("{text}{tags}{end}")).what.is_empty());
+            let name = text + &tags + &end;
+            prop_assert!(!in_words(&name).what.is_empty(), "{}", name);
         }
     }
 }

@@ -153,7 +153,8 @@ mod tests {
 
     #[test]
     fn a_chart_is_drawn_and_told() {
-        let chart = downloads([(TODAY, 12), (TODAY - 1, 3), (TODAY, 5), (TODAY - 89, 1), (TODAY - 90, 1000), (TODAY + 1, 1000)], TODAY);
+        let chart =
+            downloads([(TODAY, 12), (TODAY - 1, 3), (TODAY, 5), (TODAY - 89, 1), (TODAY - 90, 1000), (TODAY + 1, 1000)], TODAY);
         assert_eq!(chart.total, 21);
         insta::assert_snapshot!(chart.svg.unwrap().replace("><", ">\n<"));
     }
@@ -168,7 +169,10 @@ mod tests {
     #[test]
     fn lines_have_round_numbers() {
         assert_eq!([1, 2, 3, 17, 99, 100, 101].map(round_up), [1, 2, 5, 20, 100, 100, 200]);
-        assert_eq!([0, 25, 500, 1000, 2500, 25_000, 1_000_000, 2_500_000].map(short), ["0", "25", "500", "1k", "2.5k", "25k", "1M", "2.5M"]);
+        assert_eq!(
+            [0, 25, 500, 1000, 2500, 25_000, 1_000_000, 2_500_000].map(short),
+            ["0", "25", "500", "1k", "2.5k", "25k", "1M", "2.5M"]
+        );
     }
 
     proptest! {

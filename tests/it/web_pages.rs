@@ -2,8 +2,8 @@
 
 use super::support::shop::password_of;
 use super::support::{Answer, Ask, Dist, Engine, FakeUpstream, Item, Shop, both};
-use cheeseshop::index::release::{self, Target};
 use cheeseshop::index::access::Caller;
+use cheeseshop::index::release::{self, Target};
 use cheeseshop::limits;
 use cheeseshop::pypi::ProjectName;
 
@@ -17,12 +17,19 @@ fn look(shop: &Shop, path: &str) -> Ask {
 }
 
 fn send(shop: &Shop, path: &str, form: &str) -> Ask {
-    shop.post(path).accept(BROWSER).header("content-type", "application/x-www-form-urlencoded").header("sec-fetch-site", "same-origin").body(form.to_owned())
+    shop.post(path)
+        .accept(BROWSER)
+        .header("content-type", "application/x-www-form-urlencoded")
+        .header("sec-fetch-site", "same-origin")
+        .body(form.to_owned())
 }
 
 /// Signs in; the cookie.
 async fn sign_in(shop: &Shop, user: &str) -> String {
-    let form = form_urlencoded::Serializer::new(String::new()).append_pair("user", user).append_pair("password", &password_of(user)).finish();
+    let form = form_urlencoded::Serializer::new(String::new())
+        .append_pair("user", user)
+        .append_pair("password", &password_of(user))
+        .finish();
     let answer = send(shop, "/_/login", &form).await.is(303);
     cookie_of(&answer)
 }
@@ -35,7 +42,9 @@ async fn yank(shop: &Shop, index: &str, project: &str, version: &str, reason: &s
     let (user, name) = index.split_once('/').unwrap();
     let place = shop.core().tree.load().find(user, name).unwrap().index.clone();
     let project = ProjectName::parse(project).unwrap();
-    release::yank(shop.core(), &Caller::system(), &place, &project, Target::Release(version.into()), Some(reason.into())).await.unwrap();
+    release::yank(shop.core(), &Caller::system(), &place, &project, Target::Release(version.into()), Some(reason.into()))
+        .await
+        .unwrap();
 }
 
 both! {

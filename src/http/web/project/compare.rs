@@ -64,7 +64,8 @@ pub async fn show(visit: &Visit<'_>, user: &str, index: &str, text: &str) -> Res
     let asked = |key: &str| project_info::find(&releases, &visit.query(key));
     let latest = project_info::latest(&releases);
     let to = asked("to").or(latest);
-    let before = to.and_then(|to| releases.iter().rposition(|release| std::ptr::eq(release, to))).and_then(|place| place.checked_sub(1));
+    let before =
+        to.and_then(|to| releases.iter().rposition(|release| std::ptr::eq(release, to))).and_then(|place| place.checked_sub(1));
     let from = asked("from").or_else(|| before.map(|place| &releases[place])).or(to);
     let differences = match (from, to) {
         (Some(from), Some(to)) if from.version != to.version => {
@@ -103,7 +104,9 @@ fn differences((old, from): Side<'_>, (new, to): Side<'_>) -> Differences {
             (None, None) => found.fields.push((label, one(before), one(after))),
             (before, after) => {
                 let (before, after) = (before.unwrap_or_default(), after.unwrap_or_default());
-                let only = |these: &[String], those: &[String]| these.iter().filter(|item| !those.contains(item)).cloned().collect::<Vec<_>>();
+                let only = |these: &[String], those: &[String]| {
+                    these.iter().filter(|item| !those.contains(item)).cloned().collect::<Vec<_>>()
+                };
                 let (gone, came) = (only(&before, &after), only(&after, &before));
                 // The order alone says nothing.
                 if !(gone.is_empty() && came.is_empty()) {

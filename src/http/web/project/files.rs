@@ -42,7 +42,13 @@ pub struct FileRow {
 }
 
 /// The rows of a release, at most [`limits::WEB_FILES_SHOWN`], and the address of the next ones.
-pub fn rows(visit: &Visit<'_>, sight: &Sight, release: &Release<'_>, held: Option<&Held<'_>>, link: &str) -> (Vec<FileRow>, Option<String>) {
+pub fn rows(
+    visit: &Visit<'_>,
+    sight: &Sight,
+    release: &Release<'_>,
+    held: Option<&Held<'_>>,
+    link: &str,
+) -> (Vec<FileRow>, Option<String>) {
     let first = visit.query("files").parse::<usize>().unwrap_or(0);
     let mut files: Vec<&Listed> = release.files.clone();
     files.sort_by_key(|listed| (listed.file.filename.ends_with(".whl"), listed.file.filename.clone()));
@@ -56,9 +62,11 @@ fn row(sight: &Sight, listed: &Listed, held: Option<&Held<'_>>) -> FileRow {
     let base = encode_index(&sight.place.index.path);
     let file = &listed.file;
     let part = held.and_then(|held| held.parts.iter().find(|part| part.index.id == listed.origin.id));
-    let stored = part.and_then(|part| part.files.iter().find(|(other, _)| other.file.filename == file.filename)).and_then(|(_, row)| *row);
+    let stored =
+        part.and_then(|part| part.files.iter().find(|(other, _)| other.file.filename == file.filename)).and_then(|(_, row)| *row);
     let results = part.map(|part| part.attachments).unwrap_or_default().iter();
-    let results = results.filter(|attached| attached.kind == Attached::ToxResult && stored.is_some_and(|row| attached.file_id == Some(row.id)));
+    let results = results
+        .filter(|attached| attached.kind == Attached::ToxResult && stored.is_some_and(|row| attached.file_id == Some(row.id)));
     let folder = format!("{base}/{}", links::folder(file));
     let address = listed.origin.settings.mirror_url.as_deref().map(without_credentials).filter(|text| !text.is_empty());
     FileRow {
@@ -69,10 +77,16 @@ fn row(sight: &Sight, listed: &Listed, held: Option<&Held<'_>>) -> FileRow {
         date: file.upload_time.map(Day),
         yanked: file.yanked.clone(),
         hashes: file.hashes.clone(),
-        origin: (listed.origin.path.to_string(), encode_index(&listed.origin.path), address.filter(|_| listed.origin.kind == Kind::Mirror)),
+        origin: (
+            listed.origin.path.to_string(),
+            encode_index(&listed.origin.path),
+            address.filter(|_| listed.origin.kind == Kind::Mirror),
+        ),
         own: listed.origin.id == sight.place.index.id,
         uploader: stored.filter(|_| listed.origin.kind == Kind::Stage).and_then(|row| row.uploaded_by.as_deref()).map(actor),
-        results: results.map(|attached| (attached.filename.clone(), format!("{folder}/{}", encode_segment(&attached.filename)))).collect(),
+        results: results
+            .map(|attached| (attached.filename.clone(), format!("{folder}/{}", encode_segment(&attached.filename))))
+            .collect(),
         metadata: file.metadata != crate::pypi::PageMetadata::Absent,
     }
 }

@@ -89,7 +89,9 @@ pub async fn find(visit: &Visit<'_>, user: &str, index: &str, text: &str) -> Res
     let listing = listing::listing(visit.core(), &sight, &name).await?;
     match listing.known {
         true => Ok(Found { sight, name, listing }),
-        false => Err(Error::NotFound(format!("{user}/{index} has no project '{name}', and neither has any index that it inherits from."))),
+        false => Err(Error::NotFound(format!(
+            "{user}/{index} has no project '{name}', and neither has any index that it inherits from."
+        ))),
     }
 }
 
@@ -166,7 +168,13 @@ async fn render(
 }
 
 /// The line to install with: the version is named only if it is not what one gets anyway.
-fn install(visit: &Visit<'_>, place: &crate::index::tree::Place, name: &ProjectName, chosen: &Release<'_>, latest: Option<&Release<'_>>) -> String {
+fn install(
+    visit: &Visit<'_>,
+    place: &crate::index::tree::Place,
+    name: &ProjectName,
+    chosen: &Release<'_>,
+    latest: Option<&Release<'_>>,
+) -> String {
     let path = place.index.path.to_string();
     let address = format!("{}/{}", visit.shell.base, encode_index(&place.index.path));
     let requirement = match latest.is_some_and(|latest| latest.version == chosen.version) {
