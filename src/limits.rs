@@ -112,6 +112,18 @@ pub const HEAD_BYTES_MAX: usize = 32 * 1024;
 pub const HEAD_TIME_MAX: Duration = Duration::from_secs(10);
 /// How long `cheeseshop healthcheck` waits for each step of an answer.
 pub const HEALTHCHECK_WAIT: Duration = Duration::from_secs(5);
+/// How many requests of one HTTP/2 connection may be given up before their answer begins. If they are more than half of its
+/// requests too, the connection is ended: so floods of requests look that are reset at once.
+pub const HTTP2_GIVEN_UP_MAX: u64 = 100;
+/// How long an HTTP/2 client that was told to go, and has no request under way, may stay.
+pub const HTTP2_GOODBYE_MAX: Duration = Duration::from_secs(2);
+/// Bytes of an answer that are handed on at once over HTTP/2: a client that takes less in `WRITE_STALL_MAX` counts as one that
+/// takes nothing.
+pub const HTTP2_PIECE_BYTES: usize = 16 * 1024;
+/// Requests under way at once on one HTTP/2 connection. All such connections together have as many as `CONNECTIONS_MAX` says.
+pub const HTTP2_STREAMS_MAX: u32 = 100;
+/// Bytes of request bodies that an HTTP/2 client may send on one connection before they are wanted.
+pub const HTTP2_WINDOW_BYTES: u32 = 1024 * 1024;
 /// How long a connection stays open between requests. Longer than the 60 seconds for which proxies commonly keep theirs, so
 /// that the proxy closes first and never writes into a closed connection.
 pub const IDLE_TIME_MAX: Duration = Duration::from_secs(75);
@@ -121,8 +133,12 @@ pub const JSON_BODY_BYTES_MAX: usize = MIB;
 pub const PATH_BYTES_MAX: usize = 4096;
 /// How long a client may send nothing while its request's body is wanted.
 pub const READ_STALL_MAX: Duration = Duration::from_secs(60);
+/// Bytes of a request's name that a trusted proxy gave: a UUID has 36.
+pub const REQUEST_ID_BYTES_MAX: usize = 128;
 /// How long changes under way and the database may take to end after the last request.
 pub const STOP_TIME_MAX: Duration = Duration::from_secs(10);
+/// How often the files of `--tls-cert` and `--tls-key` are looked at.
+pub const TLS_LOOK_EVERY: Duration = Duration::from_secs(5);
 /// A rest of a request's body up to this many bytes is read after an early answer without announcing the end of the connection.
 pub const UNREAD_BYTES_KEPT: u64 = 64 * 1024;
 /// How long a client may take nothing of an answer that is being written.

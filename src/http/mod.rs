@@ -16,6 +16,8 @@ pub mod form;
 pub mod head_timer;
 pub mod health;
 pub mod json_api;
+pub mod metrics;
+pub mod noted;
 pub mod outside;
 pub mod range;
 pub mod reply;
@@ -28,6 +30,7 @@ pub mod socket;
 pub mod test_results;
 #[cfg(test)]
 mod tests;
+pub mod tls;
 pub mod upload;
 pub mod without_database;
 
@@ -35,6 +38,7 @@ use crate::error::{Error, Result};
 use crate::index::Core;
 use crate::index::access::{self, Caller, Sight};
 use crate::index::cut_off;
+use crate::log;
 use crate::names::IndexPath;
 use crate::pypi::ProjectName;
 use crate::urls::decode_path;
@@ -45,6 +49,7 @@ use axum::http::{HeaderMap, HeaderValue, Method, Request};
 use delivery::Delivery;
 use devpi::projects::Of;
 use ipnet::IpNet;
+use noted::Noted;
 use reply::Reply;
 use router::{At, Route, route};
 use simple::Stand;
@@ -63,6 +68,10 @@ pub struct Site {
     pub trusted_proxies: Vec<IpNet>,
     /// How files in an object store reach clients (`--blob-delivery`).
     pub delivery: Delivery,
+    /// Whether this server speaks TLS itself (`--tls-cert`).
+    pub https: bool,
+    /// Who may read what is counted (`--metrics`).
+    pub metrics: metrics::Readers,
     /// A random id of this installation (`X-DEVPI-UUID`).
     pub uuid: HeaderValue,
 }
@@ -95,17 +104,14 @@ impl Call<'_> {
         form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == key).map(|(_, value)| value.into_owned())
     }
 
-    /// Whether this is an installer, to which `/{user}/{index}` is a simple index: devpi's rule.
+    /// Whether this is an installer, to which `/{user}/{index}` is a simple index.
     pub fn is_installer(&self) -> bool {
-        let agent = self.headers.get(USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
-        let installers = ["distribute/", "setuptools/", "pip/", "pex/", "uv/"];
-        agent.split(' ').any(|word| installers.iter().any(|name| word.starts_with(name)))
+        is_installer(self.headers)
     }
 
-    /// Whether this asks for simple pages: an installer, or whoever names their form.
+    /// Whether this asks for simple pages.
     fn installs(&self) -> bool {
-        let accept = self.headers.get(ACCEPT).and_then(|value| value.to_str().ok());
-        self.is_installer() || accept::names_simple(accept)
+        installs(self.headers)
     }
 
     /// The methods that read.
@@ -114,11 +120,42 @@ impl Call<'_> {
     }
 }
 
-/// Answers one request from `peer`.
+/// Whether an installer sends this: devpi's rule.
+fn is_installer(headers: &HeaderMap) -> bool {
+    let agent = headers.get(USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let installers = ["distribute/", "setuptools/", "pip/", "pex/", "uv/"];
+    agent.split(' ').any(|word| installers.iter().any(|name| word.starts_with(name)))
+}
+
+/// Whether this asks for simple pages: an installer, or whoever names their form.
+fn installs(headers: &HeaderMap) -> bool {
+    let accept = headers.get(ACCEPT).and_then(|value| value.to_str().ok());
+    is_installer(headers) || accept::names_simple(accept)
+}
+
+/// Answers one request from `peer`, and notes that.
 pub async fn answer(site: Arc<Site>, request: Request<Body>, peer: SocketAddr) -> Reply {
+    let id = noted::request_id(&site, request.headers(), peer);
+    let name = HeaderValue::from_str(id.as_str());
+    let mut reply = log::of_request(id, answer_noted(&site, request, peer)).await;
+    if let Ok(name) = name {
+        reply.headers_mut().insert(noted::REQUEST_ID, name);
+    }
+    reply
+}
+
+async fn answer_noted(site: &Arc<Site>, request: Request<Body>, peer: SocketAddr) -> Reply {
+    let begun = site.core.clock.uptime();
     let (parts, body) = request.into_parts();
-    let is_head = parts.method == Method::HEAD;
-    let outcome = handle(&site, &parts, body, peer).await;
+    let mut noted = Noted::default();
+    let outcome = handle(site, &parts, body, peer, &mut noted).await;
+    let reply = finished(site, &parts, outcome);
+    noted.tell(site, &parts, peer, reply.status(), site.core.clock.uptime().saturating_sub(begun));
+    reply
+}
+
+/// The answer as every answer is.
+fn finished(site: &Site, parts: &Parts, outcome: Result<Reply>) -> Reply {
     let mut reply = outcome.unwrap_or_else(|error| reply::error(&error, &parts.headers));
     let headers = reply.headers_mut();
     headers.insert("x-devpi-api-version", HeaderValue::from_static("2"));
@@ -127,20 +164,23 @@ pub async fn answer(site: Arc<Site>, request: Request<Body>, peer: SocketAddr) -
         headers.insert(name, site.uuid.clone());
     }
     headers.insert("x-devpi-serial", HeaderValue::from(site.core.changes.seen().0));
-    if is_head {
+    if parts.method == Method::HEAD {
         *reply.body_mut() = Body::empty();
     }
     reply
 }
 
-async fn handle(site: &Arc<Site>, parts: &Parts, body: Body, peer: SocketAddr) -> Result<Reply> {
+async fn handle(site: &Arc<Site>, parts: &Parts, body: Body, peer: SocketAddr, noted: &mut Noted) -> Result<Reply> {
     let uri = &parts.uri;
     let decoded = decode_path(uri.path()).ok_or_else(|| Error::BadRequest("the path cannot be read".into()))?;
     let segments: Vec<&str> = decoded.segments.iter().map(AsRef::as_ref).collect();
     let route = route(outside::below_prefix(site, &parts.headers, peer, &segments));
+    noted.route = noted::class(route, &parts.method, &parts.headers);
     // Nobody needs to be anybody for these, and a load balancer's question must not cost a look at a password.
-    if route == Route::Health {
-        return Ok(health::health());
+    match route {
+        Route::Health => return Ok(health::health()),
+        Route::Metrics => return metrics::metrics(site, &parts.method, &parts.headers).await,
+        _ => {}
     }
     let cut_off = cut_off::lasting(&site.core).await;
     if route == Route::Ready {
@@ -150,6 +190,7 @@ async fn handle(site: &Arc<Site>, parts: &Parts, body: Body, peer: SocketAddr) -
         Some(_) => auth::nobody(),
         None => auth::caller(&site.core, &parts.headers).await?,
     };
+    noted.caller = Some(caller.clone());
     let head = parts.method == Method::HEAD;
     let call = Call {
         method: if head { &Method::GET } else { &parts.method },

@@ -13,9 +13,10 @@ use super::pages::Pages;
 use super::settings::UploadChecks;
 use super::tree::Tree;
 use crate::blobs::Blobs;
-use crate::clock::Clock;
+use crate::clock::{Clock, Timestamp};
 use crate::db::{Db, IndexId};
 use crate::limits;
+use crate::metrics::Metrics;
 use crate::names::UserName;
 use crate::pypi::ProjectName;
 use crate::upstream::Upstream;
@@ -60,6 +61,10 @@ pub struct Core {
     pub outcomes: Outcomes,
     /// One look for a wheel's metadata at a time.
     pub learning: Flights<(IndexId, String)>,
+    /// What is counted for the operator.
+    pub metrics: Arc<Metrics>,
+    /// When these parts were put together.
+    pub started: Timestamp,
     /// Work that goes on when its client has left; shutdown waits for it.
     pub tasks: TaskTracker,
 }
@@ -101,6 +106,7 @@ impl Core {
     /// Puts the parts together. The tree is empty until `follow::load` has read it.
     pub fn new(db: Db, blobs: Blobs, upstream: Upstream, clock: Clock, rules: Rules) -> Arc<Self> {
         // A listing costs about as much as its page in one form; pages come in two forms and three encodings.
+        let started = clock.now();
         let listings = Listings::new(rules.page_cache / 4);
         let pages = Pages::new(rules.page_cache / 4 * 3);
         Arc::new(Self {
@@ -121,6 +127,8 @@ impl Core {
             refreshes: Flights::default(),
             outcomes: Outcomes::default(),
             learning: Flights::default(),
+            metrics: Arc::default(),
+            started,
             tasks: TaskTracker::new(),
         })
     }

@@ -14,6 +14,8 @@ use crate::db::mirrors::MirrorPage;
 use crate::db::{self, IndexId, Serial};
 use crate::error::{Error, Result};
 use crate::limits;
+use crate::log;
+use crate::metrics::Refreshed;
 use crate::pypi::{PageMetadata, ProjectName, Sha256, filename_guess, page_parse};
 use crate::upstream::{Origin, PageAnswer, Reach, UpstreamError};
 use moka::sync::Cache;
@@ -69,7 +71,7 @@ pub async fn refresh(core: &Arc<Core>, index: &Arc<Index>, project: &ProjectName
         }
         // In a task of its own: a client that leaves does not waste what upstream is about to say.
         let (task, index, project) = (core.clone(), index.clone(), project.clone());
-        if let Some(standing) = core.tasks.spawn(async move { ask(&task, &index, &project, row).await }).await?? {
+        if let Some(standing) = core.tasks.spawn(log::carry(async move { ask(&task, &index, &project, row).await })).await?? {
             return Ok(standing);
         }
     }
@@ -115,6 +117,7 @@ async fn ask(core: &Arc<Core>, index: &Index, project: &ProjectName, row: Option
     match (answer, row) {
         (Err(why), row) => failed(row, why).await,
         (Ok(PageAnswer::NotModified), Some(row)) => {
+            core.metrics.refreshes.of(Refreshed::Unchanged).inc();
             let mut c = core.db.begin().await?;
             let stands = db::mirrors::touch_page(&mut c, index.id, project.as_str(), &row, now).await?;
             c.commit().await?;
@@ -125,10 +128,12 @@ async fn ask(core: &Arc<Core>, index: &Index, project: &ProjectName, row: Option
             failed(None, "upstream says that nothing has changed, but nothing was asked before".into()).await
         }
         (Ok(PageAnswer::Missing), None) => {
+            core.metrics.refreshes.of(Refreshed::Missing).inc();
             core.outcomes.0.insert((index.id, project.clone()), (now.plus(index.settings.mirror_cache_expiry), None));
             Ok(fresh)
         }
         (Ok(PageAnswer::Missing), Some(row)) => {
+            core.metrics.refreshes.of(Refreshed::Missing).inc();
             let before = Record::unpack(&row.body)?;
             let record = before.after_removal(now);
             let seen = Seen { changed: record != before, record, etag: None, digest: None };
@@ -138,6 +143,8 @@ async fn ask(core: &Arc<Core>, index: &Index, project: &ProjectName, row: Option
         (Ok(PageAnswer::Page { content_type, body, etag, final_url, .. }), row) => {
             match parse(row.as_ref(), project, content_type, body, final_url, now).await? {
                 Ok(seen) => {
+                    let outcome = if seen.changed { Refreshed::Changed } else { Refreshed::Unchanged };
+                    core.metrics.refreshes.of(outcome).inc();
                     let kept = keep(core, index, project, row.as_ref(), Seen { etag, ..seen }).await?;
                     core.outcomes.forget(index.id, project);
                     Ok(fresh.filter(|_| kept))
@@ -188,6 +195,7 @@ async fn parse(
 /// Upstream did not answer, or not in a way that can be used: what is recorded goes on, marked, and upstream gets a rest.
 async fn failed(core: &Core, index: &Index, project: &ProjectName, row: Option<MirrorPage>, why: String) -> Result<Standing> {
     let until = core.clock.now().plus(limits::MIRROR_REST_AFTER_FAILURE);
+    core.metrics.refreshes.of(Refreshed::Failed).inc();
     tracing::warn!(index = %index.path, %project, why, kept = row.is_some(), "upstream did not give a page");
     core.outcomes.0.insert((index.id, project.clone()), (until, Some(why.clone())));
     let Some(row) = row else { return Ok(Standing::Unknown(why)) };

@@ -51,6 +51,7 @@ fn index_of(asked: Route<'_>) -> Option<At<'_>> {
         | Route::Token(..)
         | Route::Health
         | Route::Ready
+        | Route::Metrics
         | Route::Nothing => None,
     }
 }

@@ -127,6 +127,8 @@ impl Shop {
             outside_url: None,
             trusted_proxies: Vec::new(),
             delivery: options.objects.delivery,
+            https: false,
+            metrics: cheeseshop::http::metrics::Readers::Public,
             uuid: axum::http::HeaderValue::from_static("test"),
         };
         Self { site: Arc::new(site), clock, database, options, folder }
