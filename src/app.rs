@@ -2,6 +2,8 @@
 
 pub mod background;
 mod bootstrap_file;
+#[cfg(unix)]
+mod handles;
 pub mod start;
 
 use crate::blobs::{Address, Blobs};
@@ -58,7 +60,7 @@ pub async fn run(options: ServeOptions, say: Say<'_>) -> Result<()> {
     if let Some(tls) = &tls {
         background.until_stopped(tls.clone().keep_renewed());
     }
-    let front = Front { limits: Limits::default(), tls, metrics: core.metrics.clone() };
+    let front = Front { limits: connection_limits(), tls, metrics: core.metrics.clone() };
     serve(listener, front, shutdown.clone(), move |request, peer| http::answer(site.clone(), request, peer)).await;
     // A database that does not answer holds up no end, and a second signal ends the waiting.
     let stopping = tokio::time::timeout(limits::STOP_TIME_MAX, leave(&core, background));
@@ -67,6 +69,13 @@ pub async fn run(options: ServeOptions, say: Say<'_>) -> Result<()> {
     }
     finish(&core, &shutdown).await;
     Ok(())
+}
+
+fn connection_limits() -> Limits {
+    #[cfg(unix)]
+    return Limits { connections: handles::connections(), ..Limits::default() };
+    #[cfg(not(unix))]
+    Limits::default()
 }
 
 /// Ends what happens by itself, and stops being a node.

@@ -76,9 +76,10 @@ tokio::task_local! {
     static REQUEST: Option<RequestId>;
 }
 
-/// Does `work` for the request `id`: its lines say so.
-pub async fn of_request<F: Future>(id: RequestId, work: F) -> F::Output {
-    REQUEST.scope(Some(id), work).await
+/// Does one step of the work for the request `id`: its lines say so. Not a wrapper around a future: those of requests are large, and
+/// each wrapper moves them once more.
+pub fn within<T>(id: &RequestId, step: impl FnOnce() -> T) -> T {
+    REQUEST.sync_scope(Some(id.clone()), step)
 }
 
 /// `work` for the request of the present task, to be done by another task.

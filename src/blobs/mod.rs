@@ -116,14 +116,14 @@ impl Blobs {
             name: bucket.to_string(),
         };
         let multiparts = connected.s3.map(|s3| Arc::new(Multiparts::new(s3)));
-        Self::new(Store::Objects(Arc::new(objects), multiparts), &data_dir.join("tmp"))
+        Self::new(Store::Objects(Arc::new(objects), multiparts), &data_dir.join(local::TMP))
     }
 
     /// Opens the store in the folder `root`, made if it is missing, and sweeps what killed processes left in `root/tmp`.
     ///
     /// Blocks, for use at start. Several processes may hold one `root` at the same time.
     pub fn open_folder(root: &Path) -> io::Result<Self> {
-        Self::new(Store::Folder(Arc::new(Folder::open(root)?)), &root.join("tmp"))
+        Self::new(Store::Folder(Arc::new(Folder::open(root)?)), &root.join(local::TMP))
     }
 
     /// Opens a store over any object store, below `prefix`, with its spool files in the folder `tmp`. `signer` makes links to it.
@@ -169,8 +169,11 @@ impl Blobs {
         }
     }
 
-    /// Whether an object store answers, for those who ask again and again. A folder is there or every request says so.
-    pub async fn reach(&self) -> io::Result<()> {
+    /// Tries whether the store can be used, for those who ask again and again: whether a file can be made where files come in, which in
+    /// a folder is the store itself, and whether a bucket is there.
+    pub async fn attempt(&self) -> io::Result<()> {
+        let spools = self.spools.clone();
+        blocking(move || spools.new_file().map(drop)).await?;
         match &self.store {
             Store::Folder(_) => Ok(()),
             Store::Objects(objects, _) => objects.reach().await,

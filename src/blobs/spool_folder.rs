@@ -39,7 +39,7 @@ pub(super) struct TempFile {
 impl SpoolFolder {
     /// Makes a folder below `tmp` for this process, and removes those of processes that have ended.
     pub(super) fn open(tmp: &Path, counts: Arc<Counts>) -> io::Result<Self> {
-        fs::create_dir_all(tmp).map_err(|err| naming(tmp, &err))?;
+        fs::create_dir_all(tmp).map_err(|err| naming(tmp, err))?;
         let _others_wait = lock_out_others(tmp)?;
         sweep(tmp, true)?;
         let path = make_own(tmp)?;
@@ -58,7 +58,7 @@ impl SpoolFolder {
 
     /// A new, empty file.
     pub(super) fn new_file(self: &Arc<Self>) -> io::Result<TempFile> {
-        self.with_new_path(|path| File::create_new(path).map_err(|err| naming(path, &err)))
+        self.with_new_path(|path| File::create_new(path).map_err(|err| naming(path, err)))
     }
 
     /// The file that `make` makes at a path that nothing has.
@@ -100,7 +100,7 @@ fn lock_file(path: &Path) -> io::Result<File> {
 
 /// While what this returns is held nobody else sweeps: a folder whose owner has not locked it yet would look abandoned.
 fn lock_out_others(tmp: &Path) -> io::Result<File> {
-    lock_file(&tmp.join(LOCK)).and_then(|lock| lock.lock().map(|()| lock)).map_err(|err| naming(tmp, &err))
+    lock_file(&tmp.join(LOCK)).and_then(|lock| lock.lock().map(|()| lock)).map_err(|err| naming(tmp, err))
 }
 
 /// Removes every folder in `tmp` whose lock is free, or only looks; how many files are in them, and their bytes.
@@ -110,7 +110,7 @@ fn sweep(tmp: &Path, remove: bool) -> io::Result<(u64, u64)> {
         let folder = entry?.path();
         if folder.is_dir() {
             // Not found: its owner ended and removed it this very moment.
-            let one = found(sweep_one(&folder, remove)).map_err(|err| naming(&folder, &err))?;
+            let one = found(sweep_one(&folder, remove)).map_err(|err| naming(&folder, err))?;
             let (files, bytes) = one.unwrap_or_default();
             swept = (swept.0 + files, swept.1 + bytes);
         }
@@ -147,7 +147,7 @@ fn make_own(tmp: &Path) -> io::Result<PathBuf> {
         match fs::create_dir(&path) {
             Ok(()) => return Ok(path),
             Err(err) if err.kind() == ErrorKind::AlreadyExists => {}
-            Err(err) => return Err(naming(&path, &err)),
+            Err(err) => return Err(naming(&path, err)),
         }
     }
     Err(ErrorKind::AlreadyExists.into())

@@ -53,7 +53,9 @@ use noted::Noted;
 use reply::Reply;
 use router::{At, Route, route};
 use simple::Stand;
+use std::future::poll_fn;
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::Arc;
 use url::Url;
 
@@ -137,7 +139,8 @@ fn installs(headers: &HeaderMap) -> bool {
 pub async fn answer(site: Arc<Site>, request: Request<Body>, peer: SocketAddr) -> Reply {
     let id = noted::request_id(&site, request.headers(), peer);
     let name = HeaderValue::from_str(id.as_str());
-    let mut reply = log::of_request(id, answer_noted(&site, request, peer)).await;
+    let mut work = pin!(answer_noted(&site, request, peer));
+    let mut reply = poll_fn(|cx| log::within(&id, || work.as_mut().poll(cx))).await;
     if let Ok(name) = name {
         reply.headers_mut().insert(noted::REQUEST_ID, name);
     }

@@ -176,9 +176,13 @@ async fn next_connection(
     slots: &Arc<Semaphore>,
 ) -> (Option<OwnedSemaphorePermit>, TcpStream, SocketAddr) {
     let slot = Arc::clone(slots).acquire_owned().await.ok();
+    let mut failing = false;
     loop {
         match listener.accept().await {
             Ok((stream, peer)) => {
+                if failing {
+                    tracing::info!("connections can be accepted again");
+                }
                 if let Err(error) = stream.set_nodelay(true) {
                     tracing::debug!(%peer, %error, "TCP_NODELAY was refused");
                 }
@@ -186,7 +190,9 @@ async fn next_connection(
             }
             Err(error) if concerns_one_connection(&error) => tracing::debug!(%error, "a connection broke before it was accepted"),
             Err(error) => {
-                tracing::error!(%error, "cannot accept connections; trying again");
+                if !std::mem::replace(&mut failing, true) {
+                    tracing::error!(%error, "cannot accept connections; trying again and again");
+                }
                 tokio::time::sleep(limits::ACCEPT_PAUSE).await;
             }
         }

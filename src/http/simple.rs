@@ -68,7 +68,7 @@ fn mount(sight: &Sight, call: &Call<'_>, stand: Stand<'_>) -> Mount {
 
 /// How often `../` leads above the last `names` names of a path. Not always as often as there are names: a slash too many,
 /// which routing passes over, counts for whoever resolves a link.
-fn climb(path: &str, names: usize) -> usize {
+pub(super) fn climb(path: &str, names: usize) -> usize {
     let named = path.rsplit('/').enumerate().filter(|(_, segment)| !segment.is_empty());
     named.map(|(at, _)| at).nth(names.saturating_sub(1)).unwrap_or(0)
 }

@@ -7,10 +7,11 @@ use super::fetch::Fetches;
 use super::flight::Flights;
 use super::follow::Changes;
 use super::listing::Listings;
-use super::mirror::Outcomes;
+use super::mirror::{Forced, Outcomes};
 use super::nodes::Nodes;
 use super::pages::Pages;
 use super::settings::UploadChecks;
+use super::store_try::StoreTry;
 use super::tree::Tree;
 use crate::blobs::Blobs;
 use crate::clock::{Clock, Timestamp};
@@ -59,8 +60,12 @@ pub struct Core {
     pub refreshes: Flights<(IndexId, Option<ProjectName>)>,
     /// What upstream said a moment ago where there is nothing to keep.
     pub outcomes: Outcomes,
+    /// When mirrors were last made to ask although it was not time.
+    pub forced: Forced,
     /// One look for a wheel's metadata at a time.
     pub learning: Flights<(IndexId, String)>,
+    /// Whether the store of files could be used when it was last tried.
+    pub store_try: StoreTry,
     /// What is counted for the operator.
     pub metrics: Arc<Metrics>,
     /// When these parts were put together.
@@ -126,7 +131,9 @@ impl Core {
             fetches: Fetches::default(),
             refreshes: Flights::default(),
             outcomes: Outcomes::default(),
+            forced: Forced::default(),
             learning: Flights::default(),
+            store_try: StoreTry::default(),
             metrics: Arc::default(),
             started,
             tasks: TaskTracker::new(),

@@ -72,6 +72,7 @@ pub struct Fetching {
 
 /// Fetches the file, or joins those who wait for it already. Returns when upstream has begun to answer.
 pub async fn fetch(core: &Arc<Core>, project: &ProjectName, listed: &Listed) -> Result<Fetching> {
+    refuse_too_large(core, listed.file.size)?;
     let mut progress = join(core, project, listed);
     let state = progress.wait_for(has_begun).await;
     let length = match &*state.map_err(|_| interrupted())? {
@@ -80,6 +81,17 @@ pub async fn fetch(core: &Arc<Core>, project: &ProjectName, listed: &Listed) -> 
         Progress::Asking => return Err(interrupted()),
     };
     Ok(Fetching { progress, length })
+}
+
+/// Refuses a file that is larger than this server takes. Not 5xx: to ask again is of no use.
+pub fn refuse_too_large(core: &Core, size: Option<u64>) -> Result<()> {
+    let limit = core.rules.max_file_size;
+    match size {
+        Some(size) if size > limit => Err(Error::Forbidden(format!(
+            "the file has {size} bytes, and this server mirrors none above {limit} (--max-file-size)"
+        ))),
+        _ => Ok(()),
+    }
 }
 
 /// Whether the answer to a client can begin. An empty file has no last byte to hold back, so it must have been checked.
@@ -147,7 +159,8 @@ async fn lead(
         Some(_) => Digests::Sha256,
         None => Digests::Sha256AndMd5,
     };
-    let limit = listed.file.size.unwrap_or(limits::FILE_BYTES_MAX);
+    refuse_too_large(core, download.length)?;
+    let limit = listed.file.size.unwrap_or(core.rules.max_file_size);
     let mut spool = core.blobs.spool(limit, digests).await?;
     let mut flow = Flow { content: spool.reader()?.into(), length: download.length.or(listed.file.size), written: 0 };
     progress.send_replace(Progress::Flowing(flow.clone()));

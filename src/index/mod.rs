@@ -45,6 +45,7 @@ pub mod results;
 pub mod settings;
 pub mod setup;
 pub mod store;
+pub mod store_try;
 pub mod tree;
 
 pub use self::core::{Core, Rules};

@@ -89,9 +89,11 @@ impl Visit for Line {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{RequestId, carry, of_request};
+    use super::super::{RequestId, carry, within};
     use super::*;
+    use std::future::poll_fn;
     use std::io::Write;
+    use std::pin::pin;
     use std::sync::{Arc, Mutex};
     use tracing_subscriber::fmt::MakeWriter;
 
@@ -127,12 +129,12 @@ mod tests {
     async fn talk() {
         tracing::info!(count = 3, who = "user:alice", "it begins");
         let id = RequestId::parse("abc-1").unwrap();
-        of_request(id, async {
+        let mut work = pin!(async {
             tracing::warn!(error = %"broken", fine = false, "a request failed");
             tokio::spawn(carry(async { tracing::info!("work goes on") })).await.unwrap();
             tokio::spawn(async { tracing::info!("something else") }).await.unwrap();
-        })
-        .await;
+        });
+        poll_fn(|cx| within(&id, || work.as_mut().poll(cx))).await;
     }
 
     #[tokio::test]
