@@ -5,19 +5,27 @@
 //! descriptions go through `description`.
 
 pub mod assets;
+pub mod delete_user;
+pub mod filled;
 pub mod forms;
 pub mod guard;
 pub mod home;
 pub mod index_page;
+pub mod password_fields;
 pub mod places;
+pub mod profile;
 pub mod project;
+pub mod rights;
 pub mod session;
 pub mod setup;
 pub mod shell;
 pub mod sign_in;
 #[cfg(test)]
 mod tests;
+pub mod token_list;
+pub mod tokens;
 pub mod user_page;
+pub mod users;
 pub mod visit;
 pub mod words;
 
@@ -133,6 +141,15 @@ async fn own(visit: &Visit<'_>, place: Place<'_>, body: Body) -> Result<Reply> {
         (Place::SignIn, true) => sign_in::sign_in(visit, body).await,
         (Place::SignOut, true) => sign_in::sign_out(visit).await,
         (Place::SignOut, false) => Ok(visit.to("/", None)),
+        (Place::Users, false) => users::show(visit).await,
+        (Place::Users, true) => users::create(visit, body).await,
+        (Place::Profile(user), false) => profile::show(visit, user).await,
+        (Place::Profile(user), true) => profile::change(visit, user, body).await,
+        (Place::DeleteUser(user), false) => delete_user::show(visit, user).await,
+        (Place::DeleteUser(user), true) => delete_user::delete(visit, user, body).await,
+        (Place::Tokens(user), false) => tokens::show(visit, user).await,
+        (Place::Tokens(user), true) => tokens::create(visit, user, body).await,
+        (Place::RevokeToken(user), true) => tokens::revoke(visit, user, body).await,
         _ => Err(Error::NotFound("there is no page at this address".into())),
     }
 }
