@@ -5,11 +5,14 @@
 //! descriptions go through `description`.
 
 pub mod assets;
+pub mod delete_index;
 pub mod delete_user;
 pub mod filled;
 pub mod forms;
 pub mod guard;
 pub mod home;
+pub mod index_fields;
+pub mod index_form;
 pub mod index_page;
 pub mod password_fields;
 pub mod places;
@@ -38,6 +41,7 @@ use axum::body::Body;
 use axum::http::header::ACCEPT;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method};
+use forms::Form;
 use places::Place;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -150,6 +154,12 @@ async fn own(visit: &Visit<'_>, place: Place<'_>, body: Body) -> Result<Reply> {
         (Place::Tokens(user), false) => tokens::show(visit, user).await,
         (Place::Tokens(user), true) => tokens::create(visit, user, body).await,
         (Place::RevokeToken(user), true) => tokens::revoke(visit, user, body).await,
+        (Place::NewIndex, false) => index_form::show_new(visit),
+        (Place::NewIndex, true) => index_form::create(visit, body).await,
+        (Place::IndexSettings(user, index), false) => index_form::show(visit, user, index),
+        (Place::IndexSettings(user, index), true) => index_form::change(visit, user, index, Form::read(body).await?).await,
+        (Place::DeleteIndex(user, index), false) => delete_index::show(visit, user, index).await,
+        (Place::DeleteIndex(user, index), true) => delete_index::delete(visit, user, index, body).await,
         _ => Err(Error::NotFound("there is no page at this address".into())),
     }
 }
