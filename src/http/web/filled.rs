@@ -115,6 +115,11 @@ impl Filled {
         let ids: Vec<String> = hinted.into_iter().chain(wrong.then(|| format!("{name}-error"))).collect();
         About { ids: ids.join(" "), wrong }
     }
+
+    /// The same for a group of fields, whose hint and mistake belong to all of them.
+    pub fn group(&self, name: &str, hint: &str) -> About {
+        About { wrong: false, ..self.about(name, hint) }
+    }
 }
 
 /// Attributes of a field. Names of fields are our own, so there is nothing to escape.

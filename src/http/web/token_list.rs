@@ -1,7 +1,7 @@
 //! A user's tokens of both kinds as rows of a table, their bounds in words.
 
 use super::visit::Visit;
-use super::words::{Day, Moment};
+use super::words::Day;
 use crate::clock::Timestamp;
 use crate::db;
 use crate::error::{Error, Result};
@@ -25,11 +25,11 @@ pub struct Row {
     /// When it was made.
     pub created: Day,
     /// From when on it is refused.
-    pub ends: Option<Moment>,
+    pub ends: Option<Day>,
     /// Whether that is over.
     pub expired: bool,
     /// When it was last used.
-    pub used: Option<Moment>,
+    pub used: Option<Day>,
 }
 
 /// A page of them.
@@ -74,9 +74,9 @@ fn of_ours(token: db::tokens::Token, now: Timestamp) -> Result<Row> {
         allows: allows(&scope.allow),
         bounds: bounds(&scope),
         created: Day(token.created),
-        ends: token.expires.map(Moment),
+        ends: token.expires.map(Day),
         expired: token.expires.is_some_and(|end| end <= now),
-        used: token.used.map(Moment),
+        used: token.used.map(Day),
         name: token.name,
     })
 }
@@ -94,9 +94,9 @@ fn of_devpi(token: db::devpi_tokens::Shown, now: Timestamp) -> Row {
         allows,
         bounds,
         created: Day(token.created),
-        ends: end.map(Moment),
+        ends: end.map(Day),
         expired: end.is_some_and(|end| end <= now),
-        used: token.used.map(Moment),
+        used: token.used.map(Day),
     }
 }
 
