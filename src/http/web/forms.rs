@@ -1,5 +1,6 @@
 //! Forms as browsers send them.
 
+use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::limits;
 use axum::body::Body;
@@ -68,6 +69,12 @@ impl Form {
     pub fn list(&self, name: &str) -> Vec<String> {
         self.text(name).split([',', '\n']).map(str::trim).filter(|word| !word.is_empty()).map(str::to_owned).collect()
     }
+}
+
+/// The beginning of a day as a field for dates sends it (`2030-12-31`), UTC.
+pub fn day(text: &str) -> Option<Timestamp> {
+    let plain = text.len() == 10 && text.bytes().all(|b| b.is_ascii_digit() || b == b'-');
+    plain.then(|| Timestamp::parse(&format!("{text}T00:00:00Z"))).flatten()
 }
 
 fn unreadable(error: axum::Error) -> Error {

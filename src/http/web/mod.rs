@@ -4,19 +4,16 @@
 //! here needs a script, and nothing is loaded from another server. What uploaders wrote is text: templates escape it, and
 //! descriptions go through `description`.
 
+pub mod accounts;
 pub mod assets;
-pub mod delete_index;
-pub mod delete_user;
+pub mod descriptions;
 pub mod filled;
 pub mod forms;
 pub mod guard;
 pub mod home;
-pub mod index_fields;
-pub mod index_form;
 pub mod index_page;
-pub mod password_fields;
+pub mod indexes;
 pub mod places;
-pub mod profile;
 pub mod project;
 pub mod rights;
 pub mod session;
@@ -25,10 +22,7 @@ pub mod shell;
 pub mod sign_in;
 #[cfg(test)]
 mod tests;
-pub mod token_list;
-pub mod tokens;
 pub mod user_page;
-pub mod users;
 pub mod visit;
 pub mod words;
 
@@ -41,8 +35,7 @@ use axum::body::Body;
 use axum::http::header::ACCEPT;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method};
-use forms::Form;
-use places::Place;
+use places::{Place, ProjectPlace};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -145,21 +138,15 @@ async fn own(visit: &Visit<'_>, place: Place<'_>, body: Body) -> Result<Reply> {
         (Place::SignIn, true) => sign_in::sign_in(visit, body).await,
         (Place::SignOut, true) => sign_in::sign_out(visit).await,
         (Place::SignOut, false) => Ok(visit.to("/", None)),
-        (Place::Users, false) => users::show(visit).await,
-        (Place::Users, true) => users::create(visit, body).await,
-        (Place::Profile(user), false) => profile::show(visit, user).await,
-        (Place::Profile(user), true) => profile::change(visit, user, body).await,
-        (Place::DeleteUser(user), false) => delete_user::show(visit, user).await,
-        (Place::DeleteUser(user), true) => delete_user::delete(visit, user, body).await,
-        (Place::Tokens(user), false) => tokens::show(visit, user).await,
-        (Place::Tokens(user), true) => tokens::create(visit, user, body).await,
-        (Place::RevokeToken(user), true) => tokens::revoke(visit, user, body).await,
-        (Place::NewIndex, false) => index_form::show_new(visit),
-        (Place::NewIndex, true) => index_form::create(visit, body).await,
-        (Place::IndexSettings(user, index), false) => index_form::show(visit, user, index),
-        (Place::IndexSettings(user, index), true) => index_form::change(visit, user, index, Form::read(body).await?).await,
-        (Place::DeleteIndex(user, index), false) => delete_index::show(visit, user, index).await,
-        (Place::DeleteIndex(user, index), true) => delete_index::delete(visit, user, index, body).await,
+        (Place::Project(user, index, project, ProjectPlace::Compare), false) => {
+            project::compare::show(visit, user, index, project).await
+        }
+        (Place::Users | Place::Profile(_) | Place::DeleteUser(_) | Place::Tokens(_) | Place::RevokeToken(_), _) => {
+            accounts::answer(visit, place, posts, body).await
+        }
+        (Place::NewIndex | Place::IndexSettings(..) | Place::DeleteIndex(..), _) => {
+            indexes::answer(visit, place, posts, body).await
+        }
         _ => Err(Error::NotFound("there is no page at this address".into())),
     }
 }

@@ -1,16 +1,16 @@
 //! `/_/users`: all users, for those who may change them, and the form for a new one. With `--open-signup` that form is everybody's.
 
-use super::filled::Filled;
-use super::forms::Form;
 use super::password_fields::{self, Empty};
-use super::rights;
-use super::shell::Shell;
-use super::visit::Visit;
-use super::words::{self, Day};
 use crate::db;
 use crate::db::users::{Profile, User};
 use crate::error::{Error, Result};
 use crate::http::reply::Reply;
+use crate::http::web::filled::Filled;
+use crate::http::web::forms::Form;
+use crate::http::web::rights;
+use crate::http::web::shell::Shell;
+use crate::http::web::visit::Visit;
+use crate::http::web::words::{self, Day};
 use crate::index::account;
 use crate::index::tree::Tree;
 use crate::limits;

@@ -1,16 +1,16 @@
 //! `/_/users/{user}/tokens`: a user's tokens, a form for a new one, and the one page that shows its secret.
 
-use super::filled::Filled;
-use super::forms::Form;
-use super::setup::{self, Facts, Guide};
-use super::shell::Shell;
 use super::token_list::{self, List};
-use super::visit::Visit;
-use super::words::Moment;
-use super::{home, rights};
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::http::reply::Reply;
+use crate::http::web::filled::Filled;
+use crate::http::web::forms::{Form, day};
+use crate::http::web::setup::{self, Facts, Guide};
+use crate::http::web::shell::Shell;
+use crate::http::web::visit::Visit;
+use crate::http::web::words::Moment;
+use crate::http::web::{home, rights};
 use crate::index::access::{Action, Caller, Grant, Scope, User, may};
 use crate::index::tree::{Place, Tree};
 use crate::index::{account, devpi_tokens};
@@ -187,12 +187,6 @@ fn expiry(form: &mut Filled, now: Timestamp) -> Option<Timestamp> {
         Some(begin) => return Some(begin.plus(DAY)),
     }
     None
-}
-
-/// The beginning of a day that was typed as `2030-12-31`, UTC.
-pub fn day(text: &str) -> Option<Timestamp> {
-    let plain = text.len() == 10 && text.bytes().all(|b| b.is_ascii_digit() || b == b'-');
-    plain.then(|| Timestamp::parse(&format!("{text}T00:00:00Z"))).flatten()
 }
 
 fn made(visit: &Visit<'_>, owner: &str, token: &str, secret: &str, scope: &Scope, ends: Option<Timestamp>) -> Result<Reply> {

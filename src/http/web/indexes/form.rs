@@ -3,15 +3,15 @@
 //! It carries along what it showed, so that only what somebody touched is changed, and what somebody else has changed meanwhile is
 //! neither undone nor overwritten unseen.
 
-use super::filled::Filled;
-use super::forms::Form;
-use super::index_fields::{self, changes, with_hidden};
-use super::rights;
-use super::shell::Shell;
-use super::visit::Visit;
+use super::fields::{self, changes, with_hidden};
 use crate::db;
 use crate::error::{Error, Result};
 use crate::http::reply::Reply;
+use crate::http::web::filled::Filled;
+use crate::http::web::forms::Form;
+use crate::http::web::rights;
+use crate::http::web::shell::Shell;
+use crate::http::web::visit::Visit;
 use crate::index::access::{Action, may};
 use crate::index::admin::{self, Owners};
 use crate::index::settings::{Edit, Kind, defaults};
@@ -86,7 +86,7 @@ impl Subject {
 
     fn values(&self, visit: &Visit<'_>) -> Vec<(&'static str, String)> {
         let tree = visit.core().tree.load();
-        index_fields::values(self.kind, &self.stored, |base| !is_hidden(visit, &tree, base))
+        fields::values(self.kind, &self.stored, |base| !is_hidden(visit, &tree, base))
     }
 
     fn bases(&self) -> Vec<String> {
@@ -138,7 +138,7 @@ fn page(visit: &Visit<'_>, subject: &Subject, form: &Filled, was: &[(&'static st
         was,
         readable: readable.map(|place| place.index.path.to_string()).take(limits::WEB_CHOICES_MAX).collect(),
         hidden: subject.bases().iter().filter(|base| is_hidden(visit, &tree, base)).count(),
-        has_credentials: address.is_some_and(|url| index_fields::has_credentials(&url)),
+        has_credentials: address.is_some_and(|url| fields::has_credentials(&url)),
         may_be_private: visit.caller().is_admin() || visit.core().rules.private_mirrors,
     };
     visit.page_as(form.status(), &page)

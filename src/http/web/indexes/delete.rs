@@ -1,14 +1,14 @@
 //! `/_/indexes/{user}/{index}/delete`: deleting an index, by typing its path. The page says what goes with it.
 
-use super::filled::Filled;
-use super::forms::Form;
-use super::rights;
-use super::shell::Shell;
-use super::visit::Visit;
-use super::words;
 use crate::db;
 use crate::error::{Error, Result};
 use crate::http::reply::Reply;
+use crate::http::web::filled::Filled;
+use crate::http::web::forms::Form;
+use crate::http::web::rights;
+use crate::http::web::shell::Shell;
+use crate::http::web::visit::Visit;
+use crate::http::web::words;
 use crate::index::access::{Action, may};
 use crate::index::admin;
 use crate::index::settings::Kind;

@@ -1,18 +1,18 @@
 //! `/_/users/{user}`: what is written of a user, the password, and where the user is signed in. For the user and those who may change users.
 
-use super::filled::Filled;
-use super::forms::Form;
 use super::password_fields::{self, Empty};
-use super::rights;
-use super::session;
-use super::shell::Shell;
 use super::users;
-use super::visit::Visit;
-use super::words::{self, Day};
 use crate::db;
 use crate::db::users::User;
 use crate::error::{Error, Result};
 use crate::http::reply::Reply;
+use crate::http::web::filled::Filled;
+use crate::http::web::forms::Form;
+use crate::http::web::rights;
+use crate::http::web::session;
+use crate::http::web::shell::Shell;
+use crate::http::web::visit::Visit;
+use crate::http::web::words::{self, Day};
 use crate::index::account::{self, UserPatch};
 use crate::index::passwords::NewPassword;
 use crate::urls::encode_segment;

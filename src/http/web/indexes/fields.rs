@@ -3,8 +3,8 @@
 //! Only what differs from what was shown becomes a change, because the form shows less than there is: no credentials, no bases that
 //! the reader may not read.
 
-use super::filled::Filled;
-use super::forms::Form;
+use crate::http::web::filled::Filled;
+use crate::http::web::forms::Form;
 use crate::index::settings::{self, Edit, Kind, without_credentials};
 use crate::names::IndexPath;
 use crate::pypi::ProjectName;

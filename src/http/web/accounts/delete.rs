@@ -1,13 +1,13 @@
 //! `/_/users/{user}/delete`: deleting a user, by typing the name.
 
-use super::filled::Filled;
-use super::forms::Form;
-use super::rights;
-use super::shell::Shell;
-use super::visit::Visit;
-use super::words;
 use crate::error::{Error, Result};
 use crate::http::reply::Reply;
+use crate::http::web::filled::Filled;
+use crate::http::web::forms::Form;
+use crate::http::web::rights;
+use crate::http::web::shell::Shell;
+use crate::http::web::visit::Visit;
+use crate::http::web::words;
 use crate::index::access::{Action, may};
 use crate::index::account;
 use crate::urls::{encode_index, encode_segment};

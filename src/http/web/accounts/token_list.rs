@@ -1,10 +1,10 @@
 //! A user's tokens of both kinds as rows of a table, their bounds in words.
 
-use super::visit::Visit;
-use super::words::Day;
 use crate::clock::Timestamp;
 use crate::db;
 use crate::error::{Error, Result};
+use crate::http::web::visit::Visit;
+use crate::http::web::words::Day;
 use crate::index::access::{Action, Grant, Scope};
 use crate::index::caveats::Bounds;
 use crate::index::{account, devpi_tokens};

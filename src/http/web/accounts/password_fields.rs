@@ -1,6 +1,6 @@
 //! The fields `password` and `again`, in which a new password is typed.
 
-use super::filled::Filled;
+use crate::http::web::filled::Filled;
 use crate::index::passwords::NewPassword;
 
 /// What to do about a password that was left empty.
