@@ -418,6 +418,12 @@ pub const WEB_NOTE_CHARS_MAX: usize = 300;
 pub const WEB_NOTE_KEPT: Duration = Duration::from_secs(60);
 /// Projects on one page of an index.
 pub const WEB_PROJECTS_PER_PAGE: i64 = 100;
+/// Boxes that a form offers to be ticked; where there would be more, names are typed.
+pub const WEB_CHOICES_MAX: usize = 200;
+/// Tokens on one page of their list.
+pub const WEB_TOKENS_PER_PAGE: usize = 100;
+/// Users on one page of their list.
+pub const WEB_USERS_PER_PAGE: i64 = 100;
 /// Changes shown on the first page.
 pub const WEB_NEWS: usize = 12;
 /// Changes looked through for those that somebody may see.

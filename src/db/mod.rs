@@ -311,6 +311,11 @@ fn lenient(mut migrator: Migrator) -> Migrator {
     migrator
 }
 
+/// Text as a part of a pattern of `LIKE … ESCAPE '!'` that stands for itself.
+fn literally(text: &str) -> String {
+    text.replace('!', "!!").replace('%', "!%").replace('_', "!_")
+}
+
 impl Conn {
     /// Makes the transaction's work durable and visible.
     pub async fn commit(self) -> Result<()> {
