@@ -1,6 +1,6 @@
 //! Projects of an index.
 
-use super::{Conn, IndexId, ProjectId, Result, Serial};
+use super::{Conn, IndexId, ProjectId, Result, Serial, search};
 use crate::clock::Timestamp;
 use crate::pypi::{ProjectName, ProjectStatus};
 use crate::{on, sql};
@@ -56,9 +56,11 @@ pub async fn put(c: &mut Conn, index: IndexId, name: &ProjectName, display_name:
     )).bind(index).bind(name).bind(display_name).bind(now).fetch_one(c).await)
 }
 
-/// Notes the serial of the project's last change.
+/// Notes the serial of the project's last change, also for its entry in the search, which whoever changed what it tells of has
+/// made anew.
 pub async fn set_serial(c: &mut Conn, id: ProjectId, serial: Serial) -> Result<()> {
-    on!(c, c => query(sql!("UPDATE projects SET serial = $2 WHERE id = $1")).bind(id).bind(serial).execute(c).await.map(drop))
+    on!(&mut *c, c => query(sql!("UPDATE projects SET serial = $2 WHERE id = $1")).bind(id).bind(serial).execute(c).await.map(drop))?;
+    search::set_serial(c, id, serial).await
 }
 
 /// Reserves a name that has lost its last file, or releases it.

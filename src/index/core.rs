@@ -10,6 +10,7 @@ use super::listing::Listings;
 use super::mirror::Outcomes;
 use super::nodes::Nodes;
 use super::pages::Pages;
+use super::search::Searches;
 use super::settings::UploadChecks;
 use super::tree::Tree;
 use crate::blobs::Blobs;
@@ -60,6 +61,8 @@ pub struct Core {
     pub outcomes: Outcomes,
     /// One look for a wheel's metadata at a time.
     pub learning: Flights<(IndexId, String)>,
+    /// Names for searching, and turns.
+    pub searches: Searches,
     /// Work that goes on when its client has left; shutdown waits for it.
     pub tasks: TaskTracker,
 }
@@ -121,6 +124,7 @@ impl Core {
             refreshes: Flights::default(),
             outcomes: Outcomes::default(),
             learning: Flights::default(),
+            searches: Searches::default(),
             tasks: TaskTracker::new(),
         })
     }

@@ -43,5 +43,7 @@ mod publish;
 mod push;
 mod removal;
 mod retention;
+mod search;
+mod search_rpc;
 mod test_results;
 mod upload_forms;
