@@ -15,6 +15,7 @@ pub mod index_page;
 pub mod indexes;
 pub mod places;
 pub mod project;
+pub mod releases;
 pub mod rights;
 pub mod session;
 pub mod setup;
@@ -143,6 +144,9 @@ async fn own(visit: &Visit<'_>, place: Place<'_>, body: Body) -> Result<Reply> {
         }
         (Place::Users | Place::Profile(_) | Place::DeleteUser(_) | Place::Tokens(_) | Place::RevokeToken(_), _) => {
             accounts::answer(visit, place, posts, body).await
+        }
+        (Place::Project(user, index, project, what), _) => {
+            releases::answer(visit, releases::Of { user, index, project }, what, posts, body).await
         }
         (Place::NewIndex | Place::IndexSettings(..) | Place::DeleteIndex(..), _) => {
             indexes::answer(visit, place, posts, body).await
