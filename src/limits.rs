@@ -397,6 +397,12 @@ pub const WEB_RELEASES_OFFERED: usize = 500;
 pub const WEB_TOKENS_PER_PAGE: usize = 100;
 /// Users on one page of their list.
 pub const WEB_USERS_PER_PAGE: i64 = 100;
+/// Changes on one page of the journal.
+pub const WEB_ACTIVITY_PER_PAGE: usize = 60;
+/// Changes that fit, of which those are shown that somebody may see.
+pub const WEB_ACTIVITY_LOOKED_AT: i64 = 600;
+/// Serials of the journal that one page looks through for what fits.
+pub const WEB_ACTIVITY_SERIALS: i64 = 10_000;
 /// Changes shown on the first page.
 pub const WEB_NEWS: usize = 12;
 /// Changes looked through for those that somebody may see.

@@ -5,6 +5,7 @@
 //! descriptions go through `description`.
 
 pub mod accounts;
+pub mod activity;
 pub mod assets;
 pub mod descriptions;
 pub mod filled;
@@ -142,6 +143,7 @@ async fn own(visit: &Visit<'_>, place: Place<'_>, body: Body) -> Result<Reply> {
         (Place::Project(user, index, project, ProjectPlace::Compare), false) => {
             project::compare::show(visit, user, index, project).await
         }
+        (Place::Activity, false) => activity::show(visit).await,
         (Place::Users | Place::Profile(_) | Place::DeleteUser(_) | Place::Tokens(_) | Place::RevokeToken(_), _) => {
             accounts::answer(visit, place, posts, body).await
         }
