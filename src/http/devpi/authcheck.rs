@@ -53,6 +53,7 @@ fn index_of(asked: Route<'_>) -> Option<At<'_>> {
         | Route::Web(_)
         | Route::Health
         | Route::Ready
+        | Route::Metrics
         | Route::Nothing => None,
     }
 }

@@ -28,6 +28,7 @@ pub mod user_page;
 pub mod visit;
 pub mod words;
 
+use super::noted::Noted;
 use super::reply::Reply;
 use super::router::Route;
 use super::{Call, Site, accept, installs, outside};
@@ -80,8 +81,8 @@ pub async fn answer(
     parts: &Parts,
     body: Body,
     peer: SocketAddr,
-    target: Target<'_>,
-    cut_off: Option<Duration>,
+    (target, cut_off): (Target<'_>, Option<Duration>),
+    noted: &mut Noted,
 ) -> Reply {
     if let Target::Own(Place::Asset(_, name)) = target {
         return assets::serve(name, &parts.headers);
@@ -90,6 +91,7 @@ pub async fn answer(
         Some(age) => Err(cut_off::error(age)),
         None => session::caller(&site.core, &parts.headers, outside::client(site, &parts.headers, peer)).await,
     };
+    noted.caller = caller.as_ref().ok().cloned();
     let nobody = Caller::ANONYMOUS;
     let (caller, outcome) = match &caller {
         Ok(caller) => (&**caller, Ok(())),
