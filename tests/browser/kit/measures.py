@@ -1,0 +1,116 @@
+"""What can be measured on a page: whether it fits its window, whether a keyboard reaches all of it, how heavy it is.
+
+Each returns complaints in words, none if all is well.
+"""
+
+from __future__ import annotations
+
+from playwright.sync_api import Page, Response
+
+from .axe import FOREIGN
+
+PAGE_BYTES_MAX = 100 * 1024
+TABS_MAX = 1500
+"""Presses of the Tab key after which a page is taken for a trap."""
+
+SPILLED = """(width) => {
+    const clipped = (element) => {
+        for (let up = element.parentElement; up && up !== document.documentElement; up = up.parentElement)
+            if (getComputedStyle(up).overflowX !== "visible" && up.getBoundingClientRect().right <= width + 1) return true;
+        return false;
+    };
+    return [...document.body.querySelectorAll("*")]
+        .filter((element) => element.getBoundingClientRect().right > width + 1 && !clipped(element))
+        .slice(0, 5)
+        .map((element) => element.outerHTML.slice(0, 200));
+}"""
+
+INTERACTIVE = """() => {
+    const wanted = "a[href], button, input:not([type=hidden]), select, textarea, summary, [tabindex], [contenteditable]";
+    const groups = new Set();
+    const reachable = (element) => {
+        if (element.disabled || element.tabIndex < 0 || !element.checkVisibility({ visibilityProperty: true })) return false;
+        if (element.type !== "radio") return true;
+        // Of a group of radio buttons Tab reaches one; the arrows do the rest.
+        const group = `${element.form?.action} ${element.name}`;
+        const chosen = document.querySelector(`input[type=radio][name="${CSS.escape(element.name)}"]:checked`);
+        if (groups.has(group) || (chosen && chosen !== element)) return false;
+        groups.add(group);
+        return true;
+    };
+    window.wantedByTest = [...document.querySelectorAll(wanted)].filter(reachable);
+    const look = (element) => {
+        const style = getComputedStyle(element);
+        return [style.outlineStyle, style.outlineWidth, style.outlineColor, style.boxShadow, style.backgroundColor, style.borderColor].join();
+    };
+    window.lookOfTest = look;
+    window.looksBefore = new Map(window.wantedByTest.map((element) => [element, look(element)]));
+    document.activeElement?.blur();
+    window.scrollTo(0, 0);
+    return window.wantedByTest.length;
+}"""
+
+FOCUSED = """() => {
+    const element = document.activeElement;
+    if (!element || element === document.body || element === document.documentElement) return null;
+    const box = element.getBoundingClientRect();
+    const before = window.looksBefore.get(element);
+    return {
+        number: window.wantedByTest.indexOf(element),
+        known: before !== undefined,
+        differs: before !== window.lookOfTest(element),
+        seen: box.width > 0 && box.height > 0 && box.bottom > 0 && box.right > 0 && box.top < innerHeight && box.left < innerWidth,
+        html: element.outerHTML.slice(0, 200),
+    };
+}"""
+
+
+def overflow(page: Page, width: int) -> list[str]:
+    """What makes the page wider than its window. Boxes that scroll by themselves may hold what they like."""
+    inner, scroll = page.evaluate("[innerWidth, document.documentElement.scrollWidth]")
+    if inner <= width and scroll <= width:
+        return []
+    return [f"{max(inner, scroll)} pixels wide in a window of {width}", *page.evaluate(SPILLED, width)]
+
+
+def keyboard(page: Page) -> list[str]:
+    """Goes through the whole page with the Tab key: everything that can be used must get the focus, be in sight with it, and look different."""
+    wanted, reached, complaints = page.evaluate(INTERACTIVE), set(), []
+    for _ in range(TABS_MAX):
+        page.keyboard.press("Tab")
+        focused = page.evaluate(FOCUSED)
+        if focused is None or focused["number"] in reached:
+            break
+        # Boxes that scroll get the focus too, although nobody lists them.
+        if focused["known"]:
+            reached.add(focused["number"])
+        if not focused["seen"]:
+            complaints.append(f"focused out of sight: {focused['html']}")
+        if focused["known"] and not focused["differs"]:
+            complaints.append(f"the focus cannot be seen: {focused['html']}")
+    missed = sorted(set(range(wanted)) - reached)
+    for number in missed[:5]:
+        html = page.evaluate("(number) => window.wantedByTest[number].outerHTML.slice(0, 200)", number)
+        complaints.append(f"Tab does not reach: {html}")
+    return complaints
+
+
+class Weight:
+    """The bytes of a page and of what it loads, as they are without compression; pictures do not count."""
+
+    def __init__(self, page: Page) -> None:
+        self.parts: dict[str, int] = {}
+        self._page = page
+        page.on("response", self._add)
+
+    def _add(self, response: Response) -> None:
+        if response.request.resource_type in ("document", "stylesheet", "script"):
+            self.parts[response.url] = len(response.body())
+
+    def complaints(self) -> list[str]:
+        """Text that uploaders wrote is taken off."""
+        foreign = self._page.evaluate(
+            "(foreign) => [...document.querySelectorAll(foreign)].reduce((sum, one) => sum + new Blob([one.outerHTML]).size, 0)", FOREIGN
+        )
+        total = sum(self.parts.values()) - foreign
+        return [] if total <= PAGE_BYTES_MAX else [f"{total} bytes without {foreign} of descriptions: {self.parts}"]
