@@ -7,10 +7,9 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
-from kit import chromium
+from kit import chromium, world
+from kit.world import World
 from support import server as servers
-from support import tools
-from support.tools import Workshop
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -28,3 +27,11 @@ def browser() -> Iterator[Browser]:
         running = chromium.launch(playwright)
         yield running
         running.close()
+
+
+@pytest.fixture(scope="session")
+def full(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """The shop in which much has happened. Tests look at it; those that change things have a shop of their own."""
+    built = world.build(tmp_path_factory.mktemp("full"))
+    yield built
+    built.stop()

@@ -1,0 +1,3 @@
+def test_it(full):
+    import time
+    print(full.server.url)
