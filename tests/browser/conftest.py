@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
 from kit import chromium, world
-from kit.world import World
+from kit.pages import Shown
+from kit.shop import Shop
+from kit.views import Looker, View, looking
 from support import server as servers
+from support.node import Node
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -30,8 +36,63 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="session")
-def full(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    """The shop in which much has happened. Tests look at it; those that change things have a shop of their own."""
+def full(tmp_path_factory: pytest.TempPathFactory) -> Iterator[world.World]:
+    """The shop in which much has happened. Tests only look at it: those that change something have a shop of their own."""
     built = world.build(tmp_path_factory.mktemp("full"))
     yield built
     built.stop()
+
+
+@pytest.fixture(scope="session")
+def empty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
+    """The shop as it is after the first start. Tests only look at it."""
+    server = Node(tmp_path_factory.mktemp("empty"), "--upstream", "none")
+    yield Shop(server, {"root": server.root})
+    server.stop()
+
+
+@pytest.fixture
+def new_shop(tmp_path: Path) -> Iterator[Callable[..., Shop]]:
+    """Opens shops of this test's own: `new_shop("--upstream", url)`."""
+    running: list[Node] = []
+
+    def start(*options: str) -> Shop:
+        running.append(Node(tmp_path / f"server{len(running)}", *(options or ("--upstream", "none"))))
+        return Shop(running[-1], {"root": running[-1].root})
+
+    yield start
+    for server in running:
+        server.stop()
+
+
+@pytest.fixture
+def look(browser: Browser) -> Callable[..., AbstractContextManager[Looker]]:
+    """`with look(shop, view, who) as looker:` a window in which `who` is signed in."""
+
+    def open_window(shop: Shop, view: View = View(), who: str | None = None) -> AbstractContextManager[Looker]:
+        return looking(browser, shop.origin, view, shop.cookies(who))
+
+    return open_window
+
+
+@pytest.fixture(scope="session")
+def screenshots() -> Path:
+    """The folder for photographs of pages."""
+    folder = Path(os.environ["CHEESESHOP_TEST_SCREENSHOTS"])
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+@pytest.fixture
+def present(request: pytest.FixtureRequest, look: Callable[..., AbstractContextManager[Looker]]) -> Callable[..., AbstractContextManager[Looker]]:
+    """`with present(shown, view) as looker:` one of `PAGES`, in its state."""
+
+    @contextmanager
+    def open_page(shown: Shown, view: View = View()) -> Iterator[Looker]:
+        with look(request.getfixturevalue(shown.shop), view, shown.who) as looker:
+            page = looker.open(shown.path, shown.status)
+            if shown.act:
+                shown.act(page)
+            yield looker
+
+    return open_page

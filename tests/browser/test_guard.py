@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Browser
 
 from kit.axe import violations
-from kit.measures import Weight, keyboard, overflow
+from kit.measures import keyboard, overflow, scriptless, structure
 from kit.views import NARROW, WITHOUT_SCRIPTS, Looker, View, looking
 
 HEAD = '<!DOCTYPE html><html lang="en"><head><title>A page</title><meta name="viewport" content="width=device-width"></head>'
@@ -176,6 +176,33 @@ def test_what_a_keyboard_cannot_use_is_seen(browser: Browser, bad: Bad, body: st
 )
 def test_weight_is_seen(browser: Browser, bad: Bad, body: str, heavy: bool):
     with looking(browser, bad.origin) as looker:
-        weight = Weight(looker.page)
         shown(bad, looker, body)
-        assert bool(weight.complaints()) == heavy
+        assert bool(looker.weight.complaints()) == heavy
+
+
+
+@pytest.mark.parametrize(
+    ("body", "idle"),
+    [
+        ('<a href="/">link</a><form><button>send</button></form><details><summary>more</summary></details>', 0),
+        ('<button type="button">copy</button>', 1),
+        ('<a href="#">top</a>', 1),
+        ('<button type="button" hidden>copy</button>', 0),
+        ("<button>outside of a form</button>", 1),
+    ],
+)
+def test_what_needs_a_script_is_seen(browser: Browser, bad: Bad, body: str, idle: int):
+    with looking(browser, bad.origin, WITHOUT_SCRIPTS) as looker:
+        shown(bad, looker, body)
+        assert len(scriptless(looker.page)) == idle
+
+
+def test_what_only_a_script_shows_is_seen(browser: Browser, bad: Bad):
+    body = "<h1>A  page</h1><p><time>12:00</time></p><script>document.querySelector('time').textContent = '17:45'; {}</script>"
+    for script, same in (("", True), ("document.body.insertAdjacentHTML('beforeend', '<a href=/more>more</a>')", False)):
+        found = []
+        for view in (View(), WITHOUT_SCRIPTS):
+            with looking(browser, bad.origin, view) as looker:
+                shown(bad, looker, body.format(script))
+                found.append(structure(looker.page))
+        assert (found[0] == found[1]) == same, found

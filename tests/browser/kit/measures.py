@@ -64,6 +64,30 @@ FOCUSED = """() => {
     };
 }"""
 
+FOREIGN_BYTES = """(foreign) =>
+    [...document.querySelectorAll(foreign)].reduce((sum, one) => sum + new Blob([one.outerHTML]).size, 0)
+"""
+
+STRUCTURE = """(foreign) => [...document.querySelectorAll("h1, h2, h3, h4, a[href], input, select, textarea, button, summary, img")]
+    .filter((element) => !element.closest(foreign) && !(element.tagName === "BUTTON" && element.type !== "submit"))
+    .map((element) => {
+        const copy = element.cloneNode(true);
+        copy.querySelectorAll("time").forEach((time) => time.remove());
+        const words = copy.textContent.trim().replace(/\\s+/g, " ");
+        return [element.tagName, element.getAttribute("href") ?? element.name ?? "", words].join(" ");
+    })
+"""
+
+SCRIPTLESS = """() => {
+    const idle = (element) => {
+        if (element.tagName === "A") return /^(#?$|javascript:)/i.test(element.getAttribute("href"));
+        return !(element.type === "submit" && element.form) && !element.hasAttribute("popovertarget") && !element.hasAttribute("commandfor");
+    };
+    return [...document.querySelectorAll("button, input[type=button], a[href]")]
+        .filter((element) => element.checkVisibility({ visibilityProperty: true }) && idle(element))
+        .map((element) => element.outerHTML.slice(0, 200));
+}"""
+
 
 def overflow(page: Page, width: int) -> list[str]:
     """What makes the page wider than its window. Boxes that scroll by themselves may hold what they like."""
@@ -99,18 +123,30 @@ class Weight:
     """The bytes of a page and of what it loads, as they are without compression; pictures do not count."""
 
     def __init__(self, page: Page) -> None:
-        self.parts: dict[str, int] = {}
         self._page = page
+        self._parts: list[Response] = []
         page.on("response", self._add)
 
     def _add(self, response: Response) -> None:
-        if response.request.resource_type in ("document", "stylesheet", "script"):
-            self.parts[response.url] = len(response.body())
+        request = response.request
+        if request.is_navigation_request() and request.frame == self._page.main_frame:
+            self._parts = []
+        if request.resource_type in ("document", "stylesheet", "script"):
+            self._parts.append(response)
 
     def complaints(self) -> list[str]:
-        """Text that uploaders wrote is taken off."""
-        foreign = self._page.evaluate(
-            "(foreign) => [...document.querySelectorAll(foreign)].reduce((sum, one) => sum + new Blob([one.outerHTML]).size, 0)", FOREIGN
-        )
-        total = sum(self.parts.values()) - foreign
-        return [] if total <= PAGE_BYTES_MAX else [f"{total} bytes without {foreign} of descriptions: {self.parts}"]
+        """Of the page that was opened last. Text that uploaders wrote is taken off."""
+        parts = {part.url: len(part.body()) for part in self._parts}
+        total = sum(parts.values()) - self._page.evaluate(FOREIGN_BYTES, FOREIGN)
+        return [] if total <= PAGE_BYTES_MAX else [f"{total} bytes beside descriptions; with them: {parts}"]
+
+
+def structure(page: Page) -> list[str]:
+    """What people find on the page: headings, links, fields, buttons that send a form. Times are left out, since a script may write them
+    in the reader's zone; and so is the text of uploaders."""
+    return page.evaluate(STRUCTURE, FOREIGN)
+
+
+def scriptless(page: Page) -> list[str]:
+    """What is offered to people whose browser runs no scripts, and does nothing for them."""
+    return [f"does nothing without a script: {html}" for html in page.evaluate(SCRIPTLESS)]

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from playwright.sync_api import Browser, Page
 
 from .guard import Guard
+from .measures import Weight
 
 NARROW, WIDE = 390, 1280
 """CSS pixels: a telephone held upright, and a small laptop."""
@@ -55,7 +56,8 @@ def looking(browser: Browser, origin: str, view: View = View(), cookies: list[di
     )
     context.set_default_timeout(PATIENCE_MS)
     try:
-        looker = Looker(context.new_page(), Guard(context, origin), view)
+        page = context.new_page()
+        looker = Looker(page, Guard(context, origin), Weight(page), view)
         if cookies:
             context.add_cookies(cookies)
         yield looker
@@ -70,6 +72,7 @@ class Looker:
 
     page: Page
     guard: Guard
+    weight: Weight
     view: View
 
     def open(self, path: str, status: int = 200) -> Page:

@@ -6,7 +6,7 @@ Everything is built through the doors that people use; only its dates are moved 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote
 
@@ -20,6 +20,7 @@ from support.upstream_pages import page_path
 from support.uploads import must_upload
 
 from . import goods, hostile, past
+from .shop import Shop
 
 HEBREW_USER = "דנה"
 LONG_USER = "somebody-with-an-account-name-that-is-as-long-as-the-server-takes-it-" + "x" * 31
@@ -30,26 +31,20 @@ MANY = 130
 
 
 @dataclass
-class World:
-    """The running shop. `alice` owns most of it, `bob` may upload to `team/dev`, `carol` may nothing beside read."""
+class World(Shop):
+    """The running shop. `alice` owns most of it, `bob` may upload to `team/dev`, `carol` may read what everybody may."""
 
-    server: Node
-    upstream: FakeUpstream
-    silent: FakeUpstream
+    upstream: FakeUpstream = field(kw_only=True)
+    silent: FakeUpstream = field(kw_only=True)
     """An upstream that stopped answering after it had been asked."""
-    root: Account
-    alice: Account
-    bob: Account
-    carol: Account
-
-    def account(self, name: str | None) -> Account | None:
-        """The account of this name; None is nobody."""
-        return getattr(self, name) if name else None
 
     def stop(self) -> None:
-        self.server.stop()
+        super().stop()
         self.upstream.stop()
-        self.silent.stop()
+
+    @property
+    def alice(self) -> Account:
+        return self.people["alice"]
 
 
 def build(folder: Path) -> World:
@@ -58,13 +53,10 @@ def build(folder: Path) -> World:
     _fill_upstreams(upstream, silent)
     server = Node(folder, "--upstream", upstream.url)
     try:
-        world = World(server, upstream, silent, server.root, *(server.add_user(name) for name in ("alice", "bob", "carol")))
-        _indexes(world)
-        _shelves(world)
-        _awkward(world)
-        _hostile(world)
-        _mirrors(world)
-        _tokens(world)
+        people = {name: server.add_user(name) for name in ("alice", "bob", "carol")}
+        world = World(server, {"root": server.root, **people}, upstream=upstream, silent=silent)
+        for step in (_indexes, _shelves, _awkward, _hostile, _mirrors, _tokens):
+            step(world)
         server.stop()
         past.give(server.data_dir)
         server.start()
@@ -93,7 +85,7 @@ def _fill_upstreams(upstream: FakeUpstream, silent: FakeUpstream) -> None:
 
 def _indexes(world: World) -> None:
     server = world.server
-    send(world, "PATCH", "/alice", {"email": "alice@shop.example", "title": "Alice, of the dairy", "description": "Asks for reviews."}, world.root)
+    send(world, "PATCH", "/alice", {"email": "alice@shop.example", "title": "Alice, of the dairy", "description": "Asks for reviews."}, world.server.root)
     server.add_user("team")
     server.add_index(
         "team/prod", bases=["root/pypi"], volatile=False, title="Released", description="What customers run. Nothing here is ever replaced."
@@ -105,9 +97,9 @@ def _indexes(world: World) -> None:
     server.add_index("alice/many", title=f"{MANY} small things")
     server.add_index("team/gone")
     server.add_index("alice/lost", bases=["team/gone", "alice/dev"], title="One base is missing")
-    send(world, "DELETE", "/team/gone", {}, world.root)
+    send(world, "DELETE", "/team/gone", {}, world.server.root)
     for name in ("prod", "dev", "secret"):
-        send(world, "PATCH", f"/team/{name}", ["acl_upload+=alice"], world.root)
+        send(world, "PATCH", f"/team/{name}", ["acl_upload+=alice"], world.server.root)
 
 
 def _shelves(world: World) -> None:
@@ -115,7 +107,7 @@ def _shelves(world: World) -> None:
     for version in goods.RELEASES:
         must_upload(prod, alice, *goods.flagship(version))
     must_upload(prod, alice, *goods.flagship(goods.NEWEST, ("py3-none-any", *goods.PLATFORM_TAGS)))
-    must_upload(dev, world.bob, *goods.flagship(goods.CANDIDATE), *goods.flagship("2.1.0.dev7"))
+    must_upload(dev, world.people["bob"], *goods.flagship(goods.CANDIDATE), *goods.flagship("2.1.0.dev7"))
     _yank(world, "team/prod", goods.FLAGSHIP, goods.BROKEN, "Counts every wheel twice; use 1.11.3")
     _yank(world, "team/prod", goods.FLAGSHIP, "1.0.0", "")
     _beside(world, prod, goods.flagship(goods.NEWEST)[0])
@@ -128,8 +120,8 @@ def _shelves(world: World) -> None:
     for version in ("1.0", "1.1"):
         _yank(world, "team/dev", "regret", version, "Was never meant to be published")
     must_upload(dev, alice, wheel("ready-to-push", "1.0"), wheel("half-gone", "1.0"), wheel("half-gone", "1.1"), wheel("all-gone", "1.0"))
-    send(world, "DELETE", "/team/dev/half-gone/1.0", {}, world.root)
-    send(world, "DELETE", "/team/dev/all-gone", {}, world.root)
+    send(world, "DELETE", "/team/dev/half-gone/1.0", {}, world.server.root)
+    send(world, "DELETE", "/team/dev/all-gone", {}, world.server.root)
     push = {"name": "ready-to-push", "version": "1.0", "targetindex": "team/prod"}
     send(world, "PUSH", "/team/dev", push, alice)
     must_upload(world.server.index("team/secret"), alice, goods.simple("formula", "4.2", "The recipe that nobody else may see"))
@@ -150,7 +142,7 @@ def _beside(world: World, index: Index, tested: Artifact) -> None:
 def _awkward(world: World) -> None:
     server = world.server
     for user in (HEBREW_USER, LONG_USER):
-        send(world, "PUT", quote(f"/{user}"), {"password": "not-used-by-the-tests"}, world.root)
+        send(world, "PUT", quote(f"/{user}"), {"password": "not-used-by-the-tests"}, world.server.root)
     server.add_index(quote(HEBREW_INDEX), title="מדף הגבינות של דנה (v2)", description="כתוב מימין לשמאל")
     server.add_index(LONG_INDEX, title=goods.UNBROKEN, description=goods.UNBROKEN)
     must_upload(server.index("team/dev"), world.alice, *goods.awkward())
@@ -161,7 +153,7 @@ def _hostile(world: World) -> None:
     server = world.server
     title = {"title": hostile.TEXT, "description": hostile.TEXT, "email": hostile.TEXT, "custom_data": {hostile.MARK: hostile.TEXT}}
     server.add_user("mallory")
-    send(world, "PATCH", "/mallory", title, world.root)
+    send(world, "PATCH", "/mallory", title, world.server.root)
     server.add_index("mallory/dev", acl_upload=["alice"], **{key: title[key] for key in ("title", "description", "custom_data")})
     released = hostile.artifacts()
     must_upload(server.index("mallory/dev"), world.alice, *released)

@@ -1,3 +1,0 @@
-def test_it(full):
-    import time
-    print(full.server.url)
