@@ -26,7 +26,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import urlencode, urlsplit
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests/clients")]
@@ -199,3 +199,58 @@ def measure(browser: Browser, page: Page, rounds: int) -> str:
     slow = statistics.quantiles(times, n=20)[-1]
     plain = gzip.decompress(body) if body[:2] == b"\x1f\x8b" else body
     return f"| {page.name} | {statistics.median(times):.1f} ms | {slow:.1f} ms | {len(plain) / 1024:.0f} KiB, {len(body) / 1024:.0f} compressed |"
+
+
+def pages(every: list[str]) -> list[Page]:
+    """The kinds of pages, each with enough paths that no two requests in a row are for the same."""
+    dice = random.Random(5)
+    some = dice.sample(every, 500)
+    parts = [name.partition("-")[2] for name in some]
+    typos = [name[:2] + name[3:] for name in some]
+    return [
+        Page("home", ["/"]),
+        Page("index", [f"/{INDEX}"]),
+        Page("index, a page of its list", [f"/{INDEX}?{urlencode({'page': number})}" for number in range(2, 500)]),
+        Page("project", [f"/{INDEX}/{name}" for name in some]),
+        Page("release", [f"/{INDEX}/{name}/{VERSIONS[0]}" for name in some]),
+        Page("search, a whole name", [_search(name) for name in some]),
+        Page("search, a word of many names", [_search(part) for part in parts]),
+        Page("search, three letters", [_search(name[:3]) for name in some]),
+        Page("search, a letter is missing", [_search(typo) for typo in typos]),
+        Page("search, a word of every description", [_search("paragraph")]),
+        Page("search, nothing found", [_search(f"zzq{number}xk") for number in range(100)]),
+        Page("activity", ["/_/activity"]),
+        Page("status", ["/_/status"]),
+    ]
+
+
+def _search(words: str) -> str:
+    return f"/_/search?{urlencode({'q': words})}"
+
+
+def main() -> None:
+    binary = Path(sys.argv[1]).resolve()
+    given = [int(argument) for argument in sys.argv[2:4]]
+    count, rounds = given + [100_000, 200][len(given) :]
+    with tempfile.TemporaryDirectory() as folder:
+        node = Node(Path(folder) / "server", "--upstream", "none", binary=binary)
+        try:
+            for version in VERSIONS:
+                made = metadata(version), TEMPLATE, version
+                must_upload(node.index(INDEX), node.root, wheel_of(*made), sdist_of(*made))
+            node.stop()
+            begin = time.monotonic()
+            every = fill(node.data_dir, count)
+            print(f"{count} projects written in {time.monotonic() - begin:.0f} s", file=sys.stderr)
+            node.start()
+            browser = Browser(node.url)
+            browser.sign_in(node.root.name, node.root.password)
+            print("| page | median | 95 % | size |\n|---|---|---|---|")
+            for page in pages(every):
+                print(measure(browser, page, rounds), flush=True)
+        finally:
+            node.kill()
+
+
+if __name__ == "__main__":
+    main()

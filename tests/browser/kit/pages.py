@@ -29,6 +29,8 @@ class Shown:
     status: int = 200
     act: Callable[[Page], None] | None = None
     """What is done on it first; it must leave the shop as it was."""
+    poisoned: bool = False
+    """Whether it shows text of somebody hostile."""
 
     def __str__(self) -> str:
         return self.name
@@ -37,3 +39,121 @@ class Shown:
 def of(*segments: str, **query: str) -> str:
     """A path with everything escaped."""
     return "/" + "/".join(quote(part, safe="/") for part in segments) + (f"?{urlencode(query)}" if query else "")
+
+
+def wrong_password(page: Page) -> None:
+    """Leaves the page that says so."""
+    page.get_by_label("User name").fill("alice")
+    page.get_by_label("Password").fill("wrong")
+    page.get_by_role("main").get_by_role("button", name="Sign in").click()
+    page.get_by_role("alert").wait_for()
+
+
+PROD, DEV = "team/prod", "team/dev"
+
+FIRST_START = (
+    Shown("empty-home", "/", shop="empty"),
+    Shown("empty-home-root", "/", "root", shop="empty"),
+    Shown("empty-index", "/root/main", "root", shop="empty"),
+    Shown("empty-index-nobody", "/root/main", shop="empty"),
+    Shown("empty-mirror", "/root/pypi", "root", shop="empty"),
+    Shown("empty-user", "/root", "root", shop="empty"),
+    Shown("empty-tokens", "/_/users/root/tokens", "root", shop="empty"),
+    Shown("empty-search", of("_/search", q="cheddar"), shop="empty"),
+    Shown("empty-activity", "/_/activity", "root", shop="empty"),
+)
+SIGNING_IN = (
+    Shown("sign-in", "/_/login"),
+    Shown("sign-in-refused", "/_/login", act=wrong_password),
+)
+INDEXES = (
+    Shown("home", "/"),
+    Shown("home-alice", "/", "alice"),
+    Shown("user", "/alice", "alice"),
+    Shown("user-nobody", "/alice"),
+    Shown("user-hebrew", of(HEBREW_USER)),
+    Shown("user-long", of(LONG_USER)),
+    Shown("user-hostile", "/mallory", "root", poisoned=True),
+    Shown("index", of(DEV)),
+    Shown("index-owner", of(PROD), "root"),
+    Shown("index-uploader", of(DEV), "bob"),
+    Shown("index-private", "/team/secret", "alice"),
+    Shown("index-with-private-base", "/alice/dev", "alice"),
+    Shown("index-without-private-base", "/alice/dev", "carol"),
+    Shown("index-missing-base", "/alice/lost", "alice"),
+    Shown("index-empty", "/alice/empty", "alice"),
+    Shown("index-many", "/alice/many"),
+    Shown("index-many-next", of("alice/many", page="2")),
+    Shown("index-hebrew", of(HEBREW_INDEX)),
+    Shown("index-long", of(LONG_INDEX)),
+    Shown("index-hostile", "/mallory/dev", "root", poisoned=True),
+    Shown("mirror", "/root/pypi"),
+    Shown("mirror-root", "/root/pypi", "root"),
+    Shown("mirror-down", "/alice/silent", "alice"),
+)
+PROJECTS = (
+    Shown("project", of(DEV, goods.FLAGSHIP)),
+    Shown("project-owner", of(PROD, goods.FLAGSHIP), "root"),
+    Shown("release-yanked", of(PROD, goods.FLAGSHIP, goods.BROKEN)),
+    Shown("release-candidate", of(DEV, goods.FLAGSHIP, goods.CANDIDATE)),
+    Shown("project-rst", of(PROD, "rind")),
+    Shown("project-plain-blocked", of(PROD, "whey")),
+    Shown("project-source-only", of(PROD, "source-only")),
+    Shown("project-announced", of(DEV, "announced")),
+    Shown("project-all-yanked", of(DEV, "regret")),
+    Shown("project-half-gone", of(DEV, "half-gone"), "root"),
+    Shown("project-pushed", of(PROD, "ready-to-push"), "alice"),
+    Shown("project-private", "/team/secret/formula", "alice"),
+    Shown("project-mirrored", "/root/pypi/upstream-lib"),
+    Shown("project-through-base", of(DEV, "upstream-lib"), "alice"),
+    Shown("project-upstream-down", "/alice/silent/quiet-lib", "alice"),
+    Shown("project-long", of(DEV, goods.LONG_NAME)),
+    Shown("project-hebrew", of(DEV, "gvina")),
+    Shown("project-bidi", of(DEV, "bidi")),
+    Shown("project-bare", of(DEV, "bare")),
+    Shown("project-hostile", of("mallory/dev", hostile.NAME), "root", poisoned=True),
+    *(
+        Shown(f"release-hostile-{version}", of("mallory/dev", hostile.NAME, version), "alice", poisoned=True)
+        for version in ("6.6.5", "6.6.4", "6.6.3", "6.6.2")
+    ),
+)
+FINDING = (
+    Shown("search", of("_/search", q="cheddar"), "alice"),
+    Shown("search-typo", of("_/search", q="chedar")),
+    Shown("search-many", of("_/search", q="crumb")),
+    Shown("search-nothing-asked", "/_/search"),
+    Shown("search-nothing-found", of("_/search", q="zzzqqqxxx")),
+    Shown("search-hostile", of("_/search", q=hostile.TEXT), poisoned=True),
+    Shown("search-finds-hostile", of("_/search", q="mouse"), "root", poisoned=True),
+    Shown("compare", of("_/projects", PROD, goods.FLAGSHIP, "compare", old=goods.PREVIOUS, new=goods.NEWEST)),
+    Shown("compare-hostile", of("_/projects", "mallory/dev", hostile.NAME, "compare", old="6.6.2", new=hostile.VERSION), poisoned=True),
+)
+KEEPING = (
+    Shown("activity", "/_/activity", "alice"),
+    Shown("activity-nobody", "/_/activity"),
+    Shown("activity-root", "/_/activity", "root"),
+    Shown("status", "/_/status", "root"),
+    Shown("users", "/_/users", "root"),
+    Shown("profile", "/_/users/alice", "alice"),
+    Shown("profile-root", "/_/users/alice", "root"),
+    Shown("profile-hostile", "/_/users/mallory", "root"),
+    Shown("user-delete", "/_/users/carol/delete", "root"),
+    Shown("tokens", "/_/users/alice/tokens", "alice"),
+    Shown("index-new", "/_/indexes/new", "alice"),
+    Shown("index-settings", "/_/indexes/team/dev/settings", "root"),
+    Shown("mirror-settings", "/_/indexes/root/pypi/settings", "root"),
+    Shown("index-settings-hostile", "/_/indexes/mallory/dev/settings", "root"),
+    Shown("index-delete", "/_/indexes/alice/many/delete", "alice"),
+    Shown("yank", of("_/projects", DEV, "ready-to-push", "yank"), "root"),
+    Shown("yank-hostile", of("_/projects", "mallory/dev", hostile.NAME, "yank"), "root", poisoned=True),
+    Shown("remove", of("_/projects", DEV, goods.FLAGSHIP, "remove"), "root"),
+    Shown("push", of("_/projects", DEV, "ready-to-push", "push"), "alice"),
+)
+ERRORS = (
+    Shown("not-found", of("team/prod/no-such-project"), "alice", status=404),
+    Shown("not-found-hostile", of(f"team/prod/{hostile.MARK}".replace("/", "-")), status=404),
+    Shown("forbidden", "/_/status", "carol", status=403),
+    Shown("sign-in-first", "/_/users", status=401),
+)
+PAGES = (*FIRST_START, *SIGNING_IN, *INDEXES, *PROJECTS, *FINDING, *KEEPING, *ERRORS)
+assert len({shown.name for shown in PAGES}) == len(PAGES)
