@@ -42,6 +42,14 @@ pub enum Error {
     /// 413: more bytes than allowed.
     #[error("{0}")]
     TooLarge(String),
+    /// 429: too many wrong passwords.
+    #[error("{message}")]
+    TooManyRequests {
+        /// What was too much.
+        message: &'static str,
+        /// When to try again.
+        retry_after: Duration,
+    },
     /// 502: the upstream index did not give a usable answer.
     #[error("{0}")]
     BadGateway(String),
@@ -150,6 +158,7 @@ impl Error {
             Self::Conflict(_) => Self::Conflict(text),
             Self::Gone(_) => Self::Gone(text),
             Self::TooLarge(_) => Self::TooLarge(text),
+            Self::TooManyRequests { message, retry_after } => Self::TooManyRequests { message, retry_after: *retry_after },
             Self::BadGateway(_) => Self::BadGateway(text),
             Self::Unavailable { retry_after, .. } => Self::Unavailable { message: text, retry_after: *retry_after },
             Self::NoRoom => Self::NoRoom,

@@ -260,6 +260,18 @@ pub const PASSWORD_BYTES_MAX: usize = 4096;
 pub const PASSWORD_CHECKS_AT_ONCE: usize = 2;
 /// How long a sign-in at `+login` lasts (devpi's ten hours).
 pub const SESSION_LENGTH: Duration = Duration::from_secs(10 * 3600);
+/// Addresses, and users, whose failed sign-ins are counted.
+pub const SIGN_IN_ADDRESSES_KEPT: u64 = 20_000;
+/// Wrong passwords that an address may send in one window.
+pub const SIGN_IN_FAILURES_PER_ADDRESS: u32 = 60;
+/// Wrong passwords that may be sent for one user in one window, wherever from. Where the user signed in lately it does not count.
+pub const SIGN_IN_FAILURES_PER_USER: u32 = 20;
+/// How long it is remembered where a user signed in.
+pub const SIGN_IN_KNOWN_FOR: Duration = Duration::from_secs(30 * 24 * 3600);
+/// Characters of a user's name by which failed sign-ins are counted.
+pub const SIGN_IN_NAME_CHARS_KEPT: usize = 64;
+/// The window in which wrong passwords are counted.
+pub const SIGN_IN_WINDOW: Duration = Duration::from_secs(15 * 60);
 /// How often expired sessions are forgotten. They are refused anyway; this only frees their rows.
 pub const SESSION_PRUNING: Duration = Duration::from_secs(3600);
 /// Bytes of a token's name.
@@ -336,3 +348,22 @@ pub const MIRROR_REFRESH_TRIES: usize = 5;
 pub const MIRROR_REST_AFTER_FAILURE: Duration = Duration::from_secs(10);
 /// Projects of which it is remembered in memory that upstream does not have them, or did not answer.
 pub const OUTCOMES_KEPT: u64 = 20_000;
+
+// Web pages
+
+/// Bytes of a form.
+pub const WEB_FORM_BYTES_MAX: usize = 256 * 1024;
+/// Characters of the note that one page leaves for the next.
+pub const WEB_NOTE_CHARS_MAX: usize = 300;
+/// How long that note waits for the next page.
+pub const WEB_NOTE_KEPT: Duration = Duration::from_secs(60);
+/// Projects on one page of an index.
+pub const WEB_PROJECTS_PER_PAGE: i64 = 100;
+/// Changes shown on the first page.
+pub const WEB_NEWS: usize = 12;
+/// Changes looked through for those that somebody may see.
+pub const WEB_NEWS_LOOKED_AT: i64 = 400;
+/// Releases shown on a project's page; older ones are on a page of their own.
+pub const WEB_RELEASES_SHOWN: usize = 60;
+/// How long a browser's sign-in lasts.
+pub const WEB_SESSION_LENGTH: Duration = Duration::from_secs(12 * 3600);

@@ -218,7 +218,7 @@ mod tests {
     }
 
     async fn may_sign_in(core: &Core, user: &str, secret: &str) -> bool {
-        let given = Credentials { user: Some(user.into()), secret: secret.into() };
+        let given = Credentials { user: Some(user.into()), secret: secret.into(), from: None };
         credentials::authenticate(core, &given).await.is_ok()
     }
 

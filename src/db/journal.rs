@@ -140,6 +140,18 @@ pub async fn since(c: &mut Conn, seen: Serial, count: i64) -> Result<Vec<Entry>>
     )).bind(seen).bind(count).fetch_all(c).await)
 }
 
+/// At most `count` of the newest changes of packages, the newest first. Only so far back as costs the same however old the journal
+/// is: mirrors may have written thousands of other changes since.
+pub async fn latest_of_packages(c: &mut Conn, count: i64) -> Result<Vec<Entry>> {
+    on!(c, c => query_as(sql!(
+        "SELECT serial, at, actor, index_id, project, action, detail FROM journal
+         WHERE serial > (SELECT COALESCE(MAX(serial), 0) FROM journal) - 20000
+           AND action IN ('file-add', 'file-replace', 'file-remove', 'file-yank', 'file-unyank', 'release-push', 'release-remove',
+                          'project-remove', 'docs-add', 'import')
+         ORDER BY serial DESC LIMIT $1"
+    )).bind(count).fetch_all(c).await)
+}
+
 /// What a follower finds after what it has seen.
 #[derive(Debug)]
 pub struct News {

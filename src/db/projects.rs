@@ -82,3 +82,26 @@ pub async fn page(c: &mut Conn, index: IndexId, after: ProjectId, count: i64) ->
     on!(c, c => query_as(sql!("SELECT id, name FROM projects WHERE index_id = $1 AND id > $2 AND NOT reserved ORDER BY id LIMIT $3"))
         .bind(index).bind(after).bind(count).fetch_all(c).await)
 }
+
+/// A project on the page of its index.
+#[derive(Debug, Clone, FromRow)]
+pub struct Shelved {
+    /// Name.
+    pub name: ProjectName,
+    /// The name as last uploaded.
+    pub display_name: String,
+    /// The highest version, if there is any.
+    pub version: Option<String>,
+    /// When the newest file came.
+    pub uploaded: Option<Timestamp>,
+}
+
+/// At most `count` projects of a stage whose names come after `after`, by name. Names that are only reserved are not among them.
+pub async fn shelf(c: &mut Conn, index: IndexId, after: &str, count: i64) -> Result<Vec<Shelved>> {
+    on!(c, c => query_as(sql!(
+        "SELECT p.name, p.display_name,
+                (SELECT r.version FROM releases r WHERE r.project_id = p.id ORDER BY r.sort_key DESC LIMIT 1) AS version,
+                (SELECT MAX(f.uploaded) FROM files f WHERE f.project_id = p.id AND f.removed_serial IS NULL) AS uploaded
+         FROM projects p WHERE p.index_id = $1 AND p.name > $2 AND NOT p.reserved ORDER BY p.name LIMIT $3"
+    )).bind(index).bind(after).bind(count).fetch_all(c).await)
+}

@@ -32,6 +32,11 @@ pub async fn by_hash(c: &mut Conn, hash: &Sha256) -> Result<Option<Session>> {
     )).bind(hash.as_bytes()).fetch_optional(c).await)
 }
 
+/// Ends one session.
+pub async fn remove(c: &mut Conn, hash: &Sha256) -> Result<()> {
+    on!(c, c => query(sql!("DELETE FROM sessions WHERE hash = $1")).bind(hash.as_bytes()).execute(c).await.map(drop))
+}
+
 /// Ends all sessions of a user but the one with this hash, if one is given.
 pub async fn remove_of_user(c: &mut Conn, user: UserId, but: Option<&Sha256>) -> Result<()> {
     // No hash is empty.

@@ -29,6 +29,7 @@ pub mod test_results;
 #[cfg(test)]
 mod tests;
 pub mod upload;
+pub mod web;
 pub mod without_database;
 
 use crate::error::{Error, Result};
@@ -97,21 +98,29 @@ impl Call<'_> {
 
     /// Whether this is an installer, to which `/{user}/{index}` is a simple index: devpi's rule.
     pub fn is_installer(&self) -> bool {
-        let agent = self.headers.get(USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
-        let installers = ["distribute/", "setuptools/", "pip/", "pex/", "uv/"];
-        agent.split(' ').any(|word| installers.iter().any(|name| word.starts_with(name)))
+        is_installer(self.headers)
     }
 
-    /// Whether this asks for simple pages: an installer, or whoever names their form.
     fn installs(&self) -> bool {
-        let accept = self.headers.get(ACCEPT).and_then(|value| value.to_str().ok());
-        self.is_installer() || accept::names_simple(accept)
+        installs(self.headers)
     }
 
     /// The methods that read.
     fn reads(&self) -> bool {
         self.method == Method::GET
     }
+}
+
+fn is_installer(headers: &HeaderMap) -> bool {
+    let agent = headers.get(USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let installers = ["distribute/", "setuptools/", "pip/", "pex/", "uv/"];
+    agent.split(' ').any(|word| installers.iter().any(|name| word.starts_with(name)))
+}
+
+/// Whether a request asks for simple pages: an installer's, or one that names their form.
+fn installs(headers: &HeaderMap) -> bool {
+    let accept = headers.get(ACCEPT).and_then(|value| value.to_str().ok());
+    is_installer(headers) || accept::names_simple(accept)
 }
 
 /// Answers one request from `peer`.
@@ -146,9 +155,12 @@ async fn handle(site: &Arc<Site>, parts: &Parts, body: Body, peer: SocketAddr) -
     if route == Route::Ready {
         return health::ready(site, cut_off).await;
     }
+    if let Some(target) = web::target(route, &parts.method, &parts.headers) {
+        return Ok(web::answer(site, parts, body, peer, target, cut_off).await);
+    }
     let caller = match cut_off {
         Some(_) => auth::nobody(),
-        None => auth::caller(&site.core, &parts.headers).await?,
+        None => auth::caller(&site.core, &parts.headers, outside::client(site, &parts.headers, peer)).await?,
     };
     let head = parts.method == Method::HEAD;
     let call = Call {
@@ -202,7 +214,7 @@ async fn dispatch(site: &Arc<Site>, call: &Call<'_>, route: Route<'_>, body: Bod
 
         Route::Root => devpi::users::list(site, call).await,
         Route::Api(user, index) if call.reads() => devpi::api::api(site, call, user, index).await,
-        Route::Login if call.method == Method::POST => devpi::api::login(site, body).await,
+        Route::Login if call.method == Method::POST => devpi::api::login(site, call, body).await,
         Route::AuthCheck if call.reads() => devpi::authcheck::check(site, call),
         Route::Status if call.reads() => devpi::status::status(site, call).await,
         Route::TokenCreate(user) => devpi::tokens::create(site, call, user, body).await,

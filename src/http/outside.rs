@@ -16,6 +16,27 @@ pub fn base(site: &Site, call: &Call<'_>) -> String {
     base_of(site.outside_url.as_ref(), trusted, call.headers)
 }
 
+/// The client's address: behind trusted proxies the last one in `X-Forwarded-For` that is none of theirs.
+pub fn client(site: &Site, headers: &HeaderMap, peer: SocketAddr) -> IpAddr {
+    client_of(&site.trusted_proxies, headers, peer.ip())
+}
+
+fn client_of(proxies: &[IpNet], headers: &HeaderMap, peer: IpAddr) -> IpAddr {
+    if !is_trusted(proxies, peer) {
+        return peer.to_canonical();
+    }
+    let lines: Vec<&str> = headers.get_all("x-forwarded-for").iter().filter_map(|value| value.to_str().ok()).collect();
+    let addresses = lines.iter().rev().flat_map(|line| line.rsplit(',')).map_while(|word| word.trim().parse::<IpAddr>().ok());
+    let mut last = peer;
+    for address in addresses {
+        last = address;
+        if !is_trusted(proxies, address) {
+            break;
+        }
+    }
+    last.to_canonical()
+}
+
 /// The path below the prefix under which people reach this server, for proxies that pass it on whole. Most cut it off; then
 /// nothing is taken away.
 pub fn below_prefix<'a, 'b>(site: &Site, headers: &HeaderMap, peer: SocketAddr, segments: &'a [&'b str]) -> &'a [&'b str] {

@@ -3,6 +3,8 @@
 //!
 //! Pure: text in, [`Route`] out. Which methods a route takes is next to its handler in [`super::answer`].
 
+use super::web::places::{Place, place};
+
 /// Which index a route is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum At<'a> {
@@ -95,6 +97,9 @@ pub enum Route<'a> {
     /// The same in a frame: `+d/…`, as devpi-web links it.
     FramedDocs(DocsPage<'a>),
 
+    /// `/_/…`: what only browsers use.
+    Web(Place<'a>),
+
     // Operators
     /// Whether the process lives.
     Health,
@@ -116,6 +121,7 @@ pub fn route<'a>(segments: &'a [&'a str]) -> Route<'a> {
         ["+status"] => Route::Status,
         ["+authcheck"] => Route::AuthCheck,
 
+        ["_", ref rest @ ..] if place(rest) != Place::Nowhere => Route::Web(place(rest)),
         ["simple"] => Route::SimpleList(At::Default),
         ["simple", project] => Route::SimpleProject(At::Default, project, Depth::Default),
         ["legacy"] => Route::Legacy,

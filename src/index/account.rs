@@ -14,7 +14,9 @@ use crate::limits;
 use crate::names::UserName;
 use crate::pypi::Sha256;
 use serde_json::{Value, json};
+use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// A wanted change of a user; `None` leaves a field as it is, an empty value clears it.
 #[derive(Debug, Clone, Default)]
@@ -222,8 +224,27 @@ fn names(list: Option<&Value>, name: &UserName) -> bool {
     list.and_then(Value::as_array).is_some_and(|list| list.iter().any(|item| item == name.as_str()))
 }
 
-/// Exchanges a password for a session: its secret, and how long it lasts.
-pub async fn login(core: &Core, user: &str, password: &str) -> Result<(String, std::time::Duration)> {
+/// Exchanges a password for a session of a tool (`devpi login`): its secret, and how long it lasts. `from`: the client's address.
+pub async fn login(core: &Core, user: &str, password: &str, from: IpAddr) -> Result<(String, Duration)> {
+    let secret = exchange(core, user, password, from, limits::SESSION_LENGTH).await?;
+    Ok((secret, limits::SESSION_LENGTH))
+}
+
+/// Exchanges a password for a session of a browser.
+pub async fn sign_in(core: &Core, user: &str, password: &str, from: IpAddr) -> Result<String> {
+    exchange(core, user, password, from, limits::WEB_SESSION_LENGTH).await
+}
+
+/// Ends a session before its time.
+pub async fn sign_out(core: &Core, session: &Sha256) -> Result<()> {
+    let mut c = core.db.begin().await?;
+    db::sessions::remove(&mut c, session).await?;
+    c.commit().await?;
+    core.verified.forget_all();
+    Ok(())
+}
+
+async fn exchange(core: &Core, user: &str, password: &str, from: IpAddr, length: Duration) -> Result<String> {
     let wrong = || Error::Unauthorized("the user could not be authenticated");
     // A session that could beget another would last for ever.
     if password.starts_with(credentials::SESSION_PREFIX) {
@@ -233,10 +254,10 @@ pub async fn login(core: &Core, user: &str, password: &str) -> Result<(String, s
     if credentials::is_token(password) {
         return Err(wrong());
     }
-    let given = credentials::Credentials { user: Some(user.into()), secret: password.into() };
+    let given = credentials::Credentials { user: Some(user.into()), secret: password.into(), from: Some(from) };
     let user = credentials::user_of_password(core, &given).await?;
-    let (secret, _) = credentials::begin_session(core, &user).await?;
-    Ok((secret, limits::SESSION_LENGTH))
+    let (secret, _) = credentials::begin_session(core, &user, length).await?;
+    Ok(secret)
 }
 
 /// Makes a token and returns its secret, which is shown this once.

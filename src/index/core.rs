@@ -11,6 +11,7 @@ use super::mirror::Outcomes;
 use super::nodes::Nodes;
 use super::pages::Pages;
 use super::settings::UploadChecks;
+use super::throttle::Throttle;
 use super::tree::Tree;
 use crate::blobs::Blobs;
 use crate::clock::Clock;
@@ -50,6 +51,8 @@ pub struct Core {
     pub directories: Directories,
     /// Downloads that are not written yet.
     pub downloads: Counts,
+    /// Wrong passwords of a while.
+    pub throttle: Throttle,
     /// Credentials found good a moment ago.
     pub verified: Verified,
     /// Files that are being fetched from upstream.
@@ -116,6 +119,7 @@ impl Core {
             pages,
             directories: Directories::default(),
             downloads: Counts::default(),
+            throttle: Throttle::default(),
             verified: Verified::default(),
             fetches: Fetches::default(),
             refreshes: Flights::default(),

@@ -4,6 +4,7 @@
 
 pub mod access;
 pub mod account;
+pub mod activity;
 pub mod admin;
 pub mod attachments;
 pub mod bootstrap;
@@ -45,6 +46,7 @@ pub mod results;
 pub mod settings;
 pub mod setup;
 pub mod store;
+pub mod throttle;
 pub mod tree;
 
 pub use self::core::{Core, Rules};
