@@ -111,7 +111,12 @@ class Copier:
             releases[row["id"]] = self._id("releases")
             made["releases"].append(self._renamed(row, name) | {"id": releases[row["id"]], "project_id": project})
         for row in self._files:
-            place = {"id": self._id("files"), "project_id": project, "release_id": releases[row["release_id"]], "added_serial": self._serial - 1}
+            place = {
+                "id": self._id("files"),
+                "project_id": project,
+                "release_id": releases[row["release_id"]],
+                "added_serial": self._serial - 1,
+            }
             made["files"].append(self._renamed(row, name) | place)
 
     @staticmethod
@@ -179,7 +184,9 @@ class Browser:
         assert answer.status == 200, f"{path}: {answer.status}"
         return seconds, body
 
-    def _ask(self, method: str, path: str, body: str | None = None, more: dict | None = None) -> tuple[http.client.HTTPResponse, bytes, float]:
+    def _ask(
+        self, method: str, path: str, body: str | None = None, more: dict | None = None
+    ) -> tuple[http.client.HTTPResponse, bytes, float]:
         begin = time.perf_counter()
         self._connection.request(method, path, body=body, headers=self._headers | (more or {}))
         answer = self._connection.getresponse()

@@ -84,7 +84,9 @@ def screenshots() -> Path:
 
 
 @pytest.fixture
-def present(request: pytest.FixtureRequest, look: Callable[..., AbstractContextManager[Looker]]) -> Callable[..., AbstractContextManager[Looker]]:
+def present(
+    request: pytest.FixtureRequest, look: Callable[..., AbstractContextManager[Looker]]
+) -> Callable[..., AbstractContextManager[Looker]]:
     """`with present(shown, view) as looker:` one of `PAGES`, in its state."""
 
     @contextmanager

@@ -180,7 +180,6 @@ def test_weight_is_seen(browser: Browser, bad: Bad, body: str, heavy: bool):
         assert bool(looker.weight.complaints()) == heavy
 
 
-
 @pytest.mark.parametrize(
     ("body", "idle"),
     [

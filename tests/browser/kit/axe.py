@@ -6,13 +6,15 @@ from importlib.resources import files
 
 from playwright.sync_api import Page
 
-RULES = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice")
+TAGS = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice")
 FOREIGN = ".description"
 """Text that uploaders wrote: its headings and pictures are theirs."""
 SCRIPT = files("axe_playwright_python").joinpath("axe.min.js").read_text()
-RUN = """async ([rules, foreign]) => {
+COLOURS = ("color-contrast",)
+"""All that another colour scheme can change."""
+RUN = """async ([tags, rules, foreign]) => {
     const what = { include: [["html"]], exclude: [[foreign]] };
-    const done = await axe.run(what, { runOnly: rules, resultTypes: ["violations"] });
+    const done = await axe.run(what, { runOnly: rules.length ? rules : tags, resultTypes: ["violations"] });
     return done.violations.map((violation) => ({
         rule: violation.id,
         help: violation.help,
@@ -22,11 +24,12 @@ RUN = """async ([rules, foreign]) => {
 NODES_SHOWN = 5
 
 
-def violations(page: Page) -> list[str]:
-    """What axe finds on the page as it is now, a paragraph for each rule. The script is injected as a debugger does it, which no
+def violations(page: Page, rules: tuple[str, ...] = ()) -> list[str]:
+    """What axe finds on the page as it is now, a paragraph for each rule; only of the given rules, if some are. The script is injected as a debugger does it, which no
     Content-Security-Policy forbids."""
-    page.evaluate(SCRIPT)
-    found = page.evaluate(RUN, [list(RULES), FOREIGN])
+    if not page.evaluate("typeof axe === 'object'"):
+        page.evaluate(SCRIPT)
+    found = page.evaluate(RUN, [list(TAGS), list(rules), FOREIGN])
     return [_paragraph(violation) for violation in found]
 
 

@@ -170,7 +170,9 @@ def simple(project: str, version: str, summary: str = "", **fields: str | tuple[
     return wheel_of(metadata(project, version, summary=summary, **fields), project, version)
 
 
-LONG_NAME = "the-collected-cheeses-of-" + "-and-".join(["wensleydale", "gorgonzola", "camembert", "roquefort", "emmentaler"]) + "-in-one-package"
+LONG_NAME = (
+    "the-collected-cheeses-of-" + "-and-".join(["wensleydale", "gorgonzola", "camembert", "roquefort", "emmentaler"]) + "-in-one-package"
+)
 LONG_VERSION = "2026.11.25.1042+branch.of.somebody.with.a.very.long.name.and.a.build.number.20261125104217"
 UNBROKEN = "Unbreakable" * 60
 
@@ -197,7 +199,9 @@ def awkward() -> list[Artifact]:
         author="דנה כהן",
         keywords="גבינה,חלב",
     )
-    tricks = metadata("bidi", "1.0", "An override \u202e that goes on \u2066 and on", summary="abc \u202e txt.exe \u2067 def", author="\u202eevil")
+    tricks = metadata(
+        "bidi", "1.0", "An override \u202e that goes on \u2066 and on", summary="abc \u202e txt.exe \u2067 def", author="\u202eevil"
+    )
     return [
         wheel_of(long, LONG_NAME, LONG_VERSION),
         wheel_of(hebrew, "gvina", "1.0"),

@@ -24,7 +24,7 @@ LINKS = (
     f"javascript://shop.example/%0a{RUN}",
     f"data:text/html,{MARK}",
     f"vbscript:{RUN}",
-    f"http://shop.example/\" onmouseover=\"{RUN}",
+    f'http://shop.example/" onmouseover="{RUN}',
     f"//elsewhere.example/{MARK}",
     "http://user:secret@elsewhere.example/",
 )
@@ -114,11 +114,15 @@ def artifacts() -> list[Artifact]:
         "dynamic": TEXT,
         f"x_{RAN}": TEXT,
     }
-    kinds = {VERSION: ("text/markdown", MARKDOWN), "6.6.5": ("text/x-rst", RST), "6.6.4": ("text/plain", TEXT), "6.6.3": ("text/html", HTML)}
+    kinds = {
+        VERSION: ("text/markdown", MARKDOWN),
+        "6.6.5": ("text/x-rst", RST),
+        "6.6.4": ("text/plain", TEXT),
+        "6.6.3": ("text/html", HTML),
+    }
     kinds["6.6.2"] = (f"{MARK}/html", MARKDOWN)
     wheels = [
-        wheel_of(metadata(NAME, version, text, content_type, **fields), NAME, version)
-        for version, (content_type, text) in kinds.items()
+        wheel_of(metadata(NAME, version, text, content_type, **fields), NAME, version) for version, (content_type, text) in kinds.items()
     ]
     return [*wheels, sdist_of(metadata(NAME, VERSION, MARKDOWN, **fields), NAME, VERSION)]
 

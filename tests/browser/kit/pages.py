@@ -49,6 +49,12 @@ def wrong_password(page: Page) -> None:
     page.get_by_role("alert").wait_for()
 
 
+def next_page(page: Page) -> None:
+    """The second part of a long list."""
+    page.get_by_role("link", name="Next").click()
+    page.get_by_role("link", name="From the beginning").wait_for()
+
+
 PROD, DEV = "team/prod", "team/dev"
 
 FIRST_START = (
@@ -69,10 +75,11 @@ SIGNING_IN = (
 INDEXES = (
     Shown("home", "/"),
     Shown("home-alice", "/", "alice"),
+    Shown("home-mallory", "/", "mallory", poisoned=True),
     Shown("user", "/alice", "alice"),
     Shown("user-nobody", "/alice"),
-    Shown("user-hebrew", of(HEBREW_USER)),
-    Shown("user-long", of(LONG_USER)),
+    Shown("user-hebrew", of(HEBREW_USER), "mallory"),
+    Shown("user-long", of(LONG_USER), "mallory"),
     Shown("user-hostile", "/mallory", "root", poisoned=True),
     Shown("index", of(DEV)),
     Shown("index-owner", of(PROD), "root"),
@@ -83,10 +90,10 @@ INDEXES = (
     Shown("index-missing-base", "/alice/lost", "alice"),
     Shown("index-empty", "/alice/empty", "alice"),
     Shown("index-many", "/alice/many"),
-    Shown("index-many-next", of("alice/many", page="2")),
-    Shown("index-hebrew", of(HEBREW_INDEX)),
-    Shown("index-long", of(LONG_INDEX)),
-    Shown("index-hostile", "/mallory/dev", "root", poisoned=True),
+    Shown("index-many-next", "/alice/many", act=next_page),
+    Shown("index-hebrew", of(HEBREW_INDEX), "mallory"),
+    Shown("index-long", of(LONG_INDEX), "mallory"),
+    Shown("index-hostile", "/mallory/dev", "mallory", poisoned=True),
     Shown("mirror", "/root/pypi"),
     Shown("mirror-root", "/root/pypi", "root"),
     Shown("mirror-down", "/alice/silent", "alice"),
@@ -107,13 +114,13 @@ PROJECTS = (
     Shown("project-mirrored", "/root/pypi/upstream-lib"),
     Shown("project-through-base", of(DEV, "upstream-lib"), "alice"),
     Shown("project-upstream-down", "/alice/silent/quiet-lib", "alice"),
-    Shown("project-long", of(DEV, goods.LONG_NAME)),
-    Shown("project-hebrew", of(DEV, "gvina")),
-    Shown("project-bidi", of(DEV, "bidi")),
-    Shown("project-bare", of(DEV, "bare")),
+    Shown("project-long", of("mallory/odd", goods.LONG_NAME), "mallory"),
+    Shown("project-hebrew", of("mallory/odd", "gvina"), "mallory"),
+    Shown("project-bidi", of("mallory/odd", "bidi"), "mallory"),
+    Shown("project-bare", of("mallory/odd", "bare"), "mallory"),
     Shown("project-hostile", of("mallory/dev", hostile.NAME), "root", poisoned=True),
     *(
-        Shown(f"release-hostile-{version}", of("mallory/dev", hostile.NAME, version), "alice", poisoned=True)
+        Shown(f"release-hostile-{version}", of("mallory/dev", hostile.NAME, version), "mallory", poisoned=True)
         for version in ("6.6.5", "6.6.4", "6.6.3", "6.6.2")
     ),
 )
@@ -124,14 +131,20 @@ FINDING = (
     Shown("search-nothing-asked", "/_/search"),
     Shown("search-nothing-found", of("_/search", q="zzzqqqxxx")),
     Shown("search-hostile", of("_/search", q=hostile.TEXT), poisoned=True),
-    Shown("search-finds-hostile", of("_/search", q="mouse"), "root", poisoned=True),
+    Shown("search-finds-hostile", of("_/search", q="mouse"), "mallory", poisoned=True),
     Shown("compare", of("_/projects", PROD, goods.FLAGSHIP, "compare", old=goods.PREVIOUS, new=goods.NEWEST)),
-    Shown("compare-hostile", of("_/projects", "mallory/dev", hostile.NAME, "compare", old="6.6.2", new=hostile.VERSION), poisoned=True),
+    Shown(
+        "compare-hostile",
+        of("_/projects", "mallory/dev", hostile.NAME, "compare", old="6.6.2", new=hostile.VERSION),
+        "mallory",
+        poisoned=True,
+    ),
 )
 KEEPING = (
     Shown("activity", "/_/activity", "alice"),
     Shown("activity-nobody", "/_/activity"),
     Shown("activity-root", "/_/activity", "root"),
+    Shown("activity-mallory", "/_/activity", "mallory", poisoned=True),
     Shown("status", "/_/status", "root"),
     Shown("users", "/_/users", "root"),
     Shown("profile", "/_/users/alice", "alice"),
@@ -153,7 +166,7 @@ ERRORS = (
     Shown("not-found", of("team/prod/no-such-project"), "alice", status=404),
     Shown("not-found-hostile", of(f"team/prod/{hostile.MARK}".replace("/", "-")), status=404),
     Shown("forbidden", "/_/status", "carol", status=403),
-    Shown("sign-in-first", "/_/users", status=401),
+    Shown("sign-in-first", "/_/users"),
 )
 PAGES = (*FIRST_START, *SIGNING_IN, *INDEXES, *PROJECTS, *FINDING, *KEEPING, *ERRORS)
 assert len({shown.name for shown in PAGES}) == len(PAGES)

@@ -24,16 +24,12 @@ class View:
     """One way to look."""
 
     width: int = WIDE
-    scheme: str = "light"
     scripts: bool = True
     keeps_policy: bool = True
     """False: the browser ignores the Content-Security-Policy, so that only what the pages themselves do protects."""
 
-    def __str__(self) -> str:
-        return f"{self.width}-{self.scheme}"
 
-
-VIEWS = tuple(View(width, scheme) for width in (NARROW, WIDE) for scheme in ("light", "dark"))
+SCHEMES = ("light", "dark")
 WITHOUT_SCRIPTS = View(scripts=False)
 UNPROTECTED = View(keeps_policy=False)
 
@@ -43,7 +39,7 @@ def looking(browser: Browser, origin: str, view: View = View(), cookies: list[di
     """A window of its own, with an empty store of cookies but for the given ones; what the guard saw is checked at the end."""
     context = browser.new_context(
         bypass_csp=not view.keeps_policy,
-        color_scheme=view.scheme,
+        color_scheme=SCHEMES[0],
         has_touch=view.width == NARROW,
         # Else a page that forgets its viewport element would still be as narrow as the window.
         is_mobile=view.width == NARROW,

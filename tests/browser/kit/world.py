@@ -32,7 +32,8 @@ MANY = 130
 
 @dataclass
 class World(Shop):
-    """The running shop. `alice` owns most of it, `bob` may upload to `team/dev`, `carol` may read what everybody may."""
+    """The running shop. `alice` keeps most of it, `bob` may upload to `team/dev`, `carol` may read what everybody may. What is awkward or
+    hostile only `mallory` may read, and `root`: so the photographs of the others' pages are such that people like to look at them."""
 
     upstream: FakeUpstream = field(kw_only=True)
     silent: FakeUpstream = field(kw_only=True)
@@ -53,9 +54,9 @@ def build(folder: Path) -> World:
     _fill_upstreams(upstream, silent)
     server = Node(folder, "--upstream", upstream.url)
     try:
-        people = {name: server.add_user(name) for name in ("alice", "bob", "carol")}
+        people = {name: server.add_user(name) for name in ("alice", "bob", "carol", "mallory")}
         world = World(server, {"root": server.root, **people}, upstream=upstream, silent=silent)
-        for step in (_indexes, _shelves, _awkward, _hostile, _mirrors, _tokens):
+        for step in (_indexes, _mirrors, _awkward, _hostile, _shelves, _tokens):
             step(world)
         server.stop()
         past.give(server.data_dir)
@@ -85,7 +86,13 @@ def _fill_upstreams(upstream: FakeUpstream, silent: FakeUpstream) -> None:
 
 def _indexes(world: World) -> None:
     server = world.server
-    send(world, "PATCH", "/alice", {"email": "alice@shop.example", "title": "Alice, of the dairy", "description": "Asks for reviews."}, world.server.root)
+    send(
+        world,
+        "PATCH",
+        "/alice",
+        {"email": "alice@shop.example", "title": "Alice, of the dairy", "description": "Asks for reviews."},
+        world.server.root,
+    )
     server.add_user("team")
     server.add_index(
         "team/prod", bases=["root/pypi"], volatile=False, title="Released", description="What customers run. Nothing here is ever replaced."
@@ -103,29 +110,30 @@ def _indexes(world: World) -> None:
 
 
 def _shelves(world: World) -> None:
+    """The flagship's last releases come last, so that they are the news."""
     alice, prod, dev = world.alice, world.server.index("team/prod"), world.server.index("team/dev")
+    must_upload(world.server.index("alice/many"), alice, *(goods.simple(f"crumb-{number:03}", "1.0") for number in range(MANY)))
     for version in goods.RELEASES:
         must_upload(prod, alice, *goods.flagship(version))
-    must_upload(prod, alice, *goods.flagship(goods.NEWEST, ("py3-none-any", *goods.PLATFORM_TAGS)))
-    must_upload(dev, world.people["bob"], *goods.flagship(goods.CANDIDATE), *goods.flagship("2.1.0.dev7"))
-    _yank(world, "team/prod", goods.FLAGSHIP, goods.BROKEN, "Counts every wheel twice; use 1.11.3")
     _yank(world, "team/prod", goods.FLAGSHIP, "1.0.0", "")
-    _beside(world, prod, goods.flagship(goods.NEWEST)[0])
-
-    rind = goods.metadata("rind", "3.0", goods.RST, "text/x-rst", summary="What keeps a cheese together", requires_dist=("upstream-lib",))
-    whey = goods.metadata("whey", "0.4", goods.PLAIN, "text/plain", summary="Streams before the curds are ready")
-    must_upload(prod, alice, goods.wheel_of(rind, "rind", "3.0"), goods.wheel_of(whey, "whey", "0.4"), sdist("source-only", "1.0"))
-    _register(world, "team/dev", "announced", "1.0")
     must_upload(dev, alice, wheel("regret", "1.0"), wheel("regret", "1.1"))
     for version in ("1.0", "1.1"):
         _yank(world, "team/dev", "regret", version, "Was never meant to be published")
-    must_upload(dev, alice, wheel("ready-to-push", "1.0"), wheel("half-gone", "1.0"), wheel("half-gone", "1.1"), wheel("all-gone", "1.0"))
+    must_upload(
+        dev, alice, wheel("half-gone", "1.0"), wheel("half-gone", "1.1"), wheel("all-gone", "1.0"), goods.simple("ready-to-push", "1.0")
+    )
     send(world, "DELETE", "/team/dev/half-gone/1.0", {}, world.server.root)
     send(world, "DELETE", "/team/dev/all-gone", {}, world.server.root)
-    push = {"name": "ready-to-push", "version": "1.0", "targetindex": "team/prod"}
-    send(world, "PUSH", "/team/dev", push, alice)
+    send(world, "PUSH", "/team/dev", {"name": "ready-to-push", "version": "1.0", "targetindex": "team/prod"}, alice)
+    _register(world, "team/dev", "announced", "1.0")
     must_upload(world.server.index("team/secret"), alice, goods.simple("formula", "4.2", "The recipe that nobody else may see"))
-    must_upload(world.server.index("alice/many"), alice, *(goods.simple(f"crumb-{number:03}", "1.0") for number in range(MANY)))
+    rind = goods.metadata("rind", "3.0", goods.RST, "text/x-rst", summary="What keeps a cheese together", requires_dist=("upstream-lib",))
+    whey = goods.metadata("whey", "0.4", goods.PLAIN, "text/plain", summary="Streams before the curds are ready")
+    must_upload(prod, alice, goods.wheel_of(rind, "rind", "3.0"), goods.wheel_of(whey, "whey", "0.4"), sdist("source-only", "1.0"))
+    must_upload(prod, alice, *goods.flagship(goods.NEWEST, ("py3-none-any", *goods.PLATFORM_TAGS)))
+    _beside(world, prod, goods.flagship(goods.NEWEST)[0])
+    _yank(world, "team/prod", goods.FLAGSHIP, goods.BROKEN, "Counts every wheel twice; use 1.11.3")
+    must_upload(dev, world.people["bob"], *goods.flagship("2.1.0.dev7"), *goods.flagship(goods.CANDIDATE))
 
 
 def _beside(world: World, index: Index, tested: Artifact) -> None:
@@ -140,34 +148,36 @@ def _beside(world: World, index: Index, tested: Artifact) -> None:
 
 
 def _awkward(world: World) -> None:
-    server = world.server
+    server, only = world.server, {"acl_read": ["mallory"]}
     for user in (HEBREW_USER, LONG_USER):
         send(world, "PUT", quote(f"/{user}"), {"password": "not-used-by-the-tests"}, world.server.root)
-    server.add_index(quote(HEBREW_INDEX), title="מדף הגבינות של דנה (v2)", description="כתוב מימין לשמאל")
-    server.add_index(LONG_INDEX, title=goods.UNBROKEN, description=goods.UNBROKEN)
-    must_upload(server.index("team/dev"), world.alice, *goods.awkward())
+    server.add_index(quote(HEBREW_INDEX), title="מדף הגבינות של דנה (v2)", description="כתוב מימין לשמאל", **only)
+    server.add_index(LONG_INDEX, title=goods.UNBROKEN, description=goods.UNBROKEN, **only)
+    server.add_index("mallory/odd", bases=["team/dev"], **only)
+    must_upload(server.index("mallory/odd"), world.people["mallory"], *goods.awkward())
 
 
 def _hostile(world: World) -> None:
     """One who may upload, own an index and name a token does it in a hostile way."""
-    server = world.server
-    title = {"title": hostile.TEXT, "description": hostile.TEXT, "email": hostile.TEXT, "custom_data": {hostile.MARK: hostile.TEXT}}
-    server.add_user("mallory")
-    send(world, "PATCH", "/mallory", title, world.server.root)
-    server.add_index("mallory/dev", acl_upload=["alice"], **{key: title[key] for key in ("title", "description", "custom_data")})
+    server, mallory = world.server, world.people["mallory"]
+    title = {"title": hostile.TEXT, "description": hostile.TEXT, "custom_data": {hostile.MARK: hostile.TEXT}}
+    send(world, "PATCH", "/mallory", {**title, "email": hostile.TEXT}, server.root)
+    server.add_index("mallory/dev", acl_read=["mallory"], **title)
     released = hostile.artifacts()
-    must_upload(server.index("mallory/dev"), world.alice, *released)
+    must_upload(server.index("mallory/dev"), mallory, *released)
     _yank(world, "mallory/dev", hostile.NAME, "6.6.5", hostile.TEXT)
     content = wire.FilePart(f"{hostile.NAME}-{hostile.VERSION}.doc.zip", doc_zip(hostile.DOCUMENTATION))
     body, content_type = form(action="doc_upload", name=hostile.NAME, version=hostile.VERSION, content=content)
-    _post(world, "/mallory/dev/", body, content_type, world.alice)
-    _post(world, file_path("mallory/dev", released[0]), json.dumps(hostile.TEST_RESULT).encode(), "application/json", world.alice)
+    _post(world, "/mallory/dev/", body, content_type, mallory)
+    _post(world, file_path("mallory/dev", released[0]), json.dumps(hostile.TEST_RESULT).encode(), "application/json", mallory)
 
 
 def _mirrors(world: World) -> None:
     """Pages and files that somebody has asked for; one project whose upstream fails, one mirror whose upstream is gone."""
     server, pypi = world.server, world.server.index("root/pypi")
-    silent = server.add_index("alice/silent", type="mirror", mirror_url=world.silent.url, title="Its upstream is down", mirror_cache_expiry=1)
+    silent = server.add_index(
+        "alice/silent", type="mirror", mirror_url=world.silent.url, title="Its upstream is down", mirror_cache_expiry=1
+    )
     assert silent.filenames("quiet-lib")
     for project in ("upstream-lib", "curd-inspector", "colour-of-rind"):
         for file in pypi.page(project).json()["files"][:2]:
