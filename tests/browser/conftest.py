@@ -16,6 +16,7 @@ from kit.shop import Shop
 from kit.views import Looker, View, looking
 from support import server as servers
 from support.node import Node
+from support.tools import Workshop
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -73,6 +74,12 @@ def look(browser: Browser) -> Callable[..., AbstractContextManager[Looker]]:
         return looking(browser, shop.origin, view, shop.cookies(who))
 
     return open_window
+
+
+@pytest.fixture
+def workshop(tmp_path: Path) -> Workshop:
+    """Where this test's tools run."""
+    return Workshop(tmp_path)
 
 
 @pytest.fixture(scope="session")
