@@ -49,6 +49,11 @@ def wrong_password(page: Page) -> None:
     page.get_by_role("alert").wait_for()
 
 
+def open_guide(page: Page) -> None:
+    """Shows the texts for one tool."""
+    page.locator("summary", has_text="uv").click()
+
+
 def next_page(page: Page) -> None:
     """The second part of a long list."""
     page.get_by_role("link", name="Next").click()
@@ -82,6 +87,7 @@ INDEXES = (
     Shown("user-long", of(LONG_USER), "mallory"),
     Shown("user-hostile", "/mallory", "root", poisoned=True),
     Shown("index", of(DEV)),
+    Shown("index-guide", of(DEV), "alice", act=open_guide),
     Shown("index-owner", of(PROD), "root"),
     Shown("index-uploader", of(DEV), "bob"),
     Shown("index-private", "/team/secret", "alice"),
@@ -132,10 +138,10 @@ FINDING = (
     Shown("search-nothing-found", of("_/search", q="zzzqqqxxx")),
     Shown("search-hostile", of("_/search", q=hostile.TEXT), poisoned=True),
     Shown("search-finds-hostile", of("_/search", q="mouse"), "mallory", poisoned=True),
-    Shown("compare", of("_/projects", PROD, goods.FLAGSHIP, "compare", old=goods.PREVIOUS, new=goods.NEWEST)),
+    Shown("compare", of("_/projects", PROD, goods.FLAGSHIP, "compare", **{"from": goods.PREVIOUS, "to": goods.NEWEST})),
     Shown(
         "compare-hostile",
-        of("_/projects", "mallory/dev", hostile.NAME, "compare", old="6.6.2", new=hostile.VERSION),
+        of("_/projects", "mallory/dev", hostile.NAME, "compare", **{"from": "6.6.2", "to": hostile.VERSION}),
         "mallory",
         poisoned=True,
     ),
