@@ -43,6 +43,7 @@ pub async fn run(options: ServeOptions, say: Say<'_>) -> Result<()> {
     }
     owner::claim(&core).await.map_err(start::plain)?;
     let site = Arc::new(Site {
+        descriptions: Default::default(),
         core: core.clone(),
         outside_url: options.outside_url.clone(),
         trusted_proxies: options.trusted_proxy.clone(),

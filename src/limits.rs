@@ -47,6 +47,30 @@ pub const RESULT_BYTES_MAX: u64 = 16 << 20;
 /// must not be able to fill the disk.
 pub const RESULTS_MAX: i64 = 200;
 
+// What pages show of a release
+
+/// Bytes of a description that are rendered; what is beyond is cut. The largest real ones, with all changes of a decade, have about
+/// this many.
+pub const DESCRIPTION_BYTES_MAX: usize = 512 * 1024;
+/// Elements of a description inside one another. Deeper ones are left out, their text is not.
+pub const DESCRIPTION_DEPTH_MAX: usize = 64;
+/// Bytes of the HTML of a description. A few words of markup can stand for a wide table.
+pub const DESCRIPTION_HTML_BYTES_MAX: usize = 2 * MIB;
+/// Quotes and lists of a description inside one another. Markdown's parser takes quadratic time for them.
+pub const DESCRIPTION_QUOTES_MAX: usize = 32;
+/// Bytes of one tag in a description, twice this at the worst: the tokenizer compares each attribute with all before it.
+pub const DESCRIPTION_TAG_BYTES_MAX: usize = 8 * 1024;
+/// Bytes of a word in a description. If one is longer, bare addresses do not become links: looking for them would take long.
+pub const DESCRIPTION_WORD_BYTES_MAX: usize = 8 * 1024;
+/// Dependencies that a page shows. The largest real metadata, with all its extras, has some hundreds.
+pub const DEPENDENCIES_SHOWN_MAX: usize = 1000;
+/// Bytes of one `Requires-Dist`. Longer ones are shown as text, and cut.
+pub const DEPENDENCY_BYTES_MAX: usize = 2000;
+/// Bytes of one address among a project's links. What is longer than browsers take is no link, and shown cut.
+pub const PROJECT_LINK_BYTES_MAX: usize = 2000;
+/// Links of a project that a page shows; real projects have about ten.
+pub const PROJECT_LINKS_SHOWN_MAX: usize = 100;
+
 // Blobs and the spool
 
 /// Bytes read from a blob at once. Measured: 256 KiB costs a fifth of the processor time of 8 KiB, more gains nothing.
@@ -351,6 +375,10 @@ pub const OUTCOMES_KEPT: u64 = 20_000;
 
 // Web pages
 
+/// Bytes of rendered descriptions in memory.
+pub const WEB_DESCRIPTIONS_BYTES: u64 = 8 << 20;
+/// Files of a release on one page.
+pub const WEB_FILES_SHOWN: usize = 40;
 /// Bytes of a form.
 pub const WEB_FORM_BYTES_MAX: usize = 256 * 1024;
 /// Characters of the note that one page leaves for the next.

@@ -52,6 +52,7 @@ use simple::Stand;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use url::Url;
+use web::descriptions::Descriptions;
 
 /// What answers requests: the rules' parts and what only HTTP needs to know.
 #[derive(Debug)]
@@ -64,6 +65,8 @@ pub struct Site {
     pub trusted_proxies: Vec<IpNet>,
     /// How files in an object store reach clients (`--blob-delivery`).
     pub delivery: Delivery,
+    /// Descriptions as the pages show them.
+    pub descriptions: Descriptions,
     /// A random id of this installation (`X-DEVPI-UUID`).
     pub uuid: HeaderValue,
 }

@@ -108,7 +108,13 @@ fn verb(action: &str) -> &'static str {
 /// The most telling thing that a change's detail names.
 fn object(detail: &Value) -> String {
     let of = |key: &str| detail.get(key).and_then(Value::as_str);
-    ["filename", "file", "version", "token", "user", "index"].into_iter().find_map(of).unwrap_or_default().to_owned()
+    let files = detail.get("filenames").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    match (["filename", "version", "token", "user", "index"].into_iter().find_map(of), files) {
+        (Some(named), _) => named.to_owned(),
+        (None, []) => String::new(),
+        (None, [file]) => file.as_str().unwrap_or_default().to_owned(),
+        (None, files) => format!("{} files", files.len()),
+    }
 }
 
 #[cfg(test)]
@@ -120,6 +126,8 @@ mod tests {
     fn details_name_what_was_changed() {
         assert_eq!(object(&json!({"version": "1.0", "filename": "app-1.0.tar.gz"})), "app-1.0.tar.gz");
         assert_eq!(object(&json!({"more": ["x"]})), "");
+        assert_eq!(object(&json!({"filenames": ["a.whl"]})), "a.whl");
+        assert_eq!(object(&json!({"filenames": ["a.whl", "b.whl"]})), "2 files");
         assert_eq!((verb("file-yank"), verb("from the future")), ("yanked", "changed something"));
     }
 }

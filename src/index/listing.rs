@@ -183,6 +183,17 @@ async fn refresh_mirrors(core: &Arc<Core>, sight: &Sight, project: &ProjectName)
     Ok(try_join_all(refreshed).await?.into_iter().collect())
 }
 
+/// The stages that keep the mirrors of an order from answering for a project; `None` if nothing keeps them, or there are none.
+pub async fn keepers(core: &Core, sight: &Sight, project: &ProjectName) -> Result<Option<Vec<Arc<Index>>>> {
+    let order = &sight.place.order;
+    if !order.iter().any(|index| index.kind == Kind::Mirror) {
+        return Ok(None);
+    }
+    let holders = holders(&mut core.db.read().await?, project).await?;
+    let keepers = merge::keepers(order, project, |id| holders.contains_key(&id));
+    Ok(Some(keepers.into_iter().cloned().collect()).filter(|keepers: &Vec<_>| !keepers.is_empty()))
+}
+
 /// The stages that have the project, wherever they are.
 async fn holders(c: &mut Conn, project: &ProjectName) -> Result<HashMap<IndexId, db::projects::Project>> {
     Ok(db::projects::holders(c, project).await?.into_iter().map(|project| (project.index_id, project)).collect())

@@ -232,8 +232,8 @@ both! {
             assert!(answers.iter().all(|answer| answer.status == wanted));
             started.elapsed()
         };
-        let each = timed((0..40).map(|n| shop.get(PRIVATE).auth("bob", &n.to_string())).collect(), 401).await;
-        let once = timed((0..40).map(|_| shop.get(PRIVATE).by("bob")).collect(), 200).await;
-        assert!(once * 4 < each, "forty passwords take {each:?}, one password forty times {once:?}");
+        let each = timed((0..19).map(|n| shop.get(PRIVATE).auth("bob", &n.to_string())).collect(), 401).await;
+        let once = timed((0..19).map(|_| shop.get(PRIVATE).by("bob")).collect(), 200).await;
+        assert!(once * 4 < each, "nineteen passwords take {each:?}, one password nineteen times {once:?}");
     }
 }

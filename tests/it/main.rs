@@ -45,3 +45,4 @@ mod removal;
 mod retention;
 mod test_results;
 mod upload_forms;
+mod web_pages;

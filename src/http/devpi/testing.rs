@@ -62,6 +62,7 @@ impl Server {
         follow::load(&core).await.unwrap();
         account::create_user(&core, &Caller::system(), "root", "root", Profile::default()).await.unwrap();
         let site = Site {
+            descriptions: Default::default(),
             core,
             outside_url: None,
             trusted_proxies: Vec::new(),

@@ -5,6 +5,7 @@
 //! descriptions go through `description`.
 
 pub mod assets;
+pub mod descriptions;
 pub mod forms;
 pub mod guard;
 pub mod home;
@@ -30,7 +31,7 @@ use axum::body::Body;
 use axum::http::header::ACCEPT;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method};
-use places::Place;
+use places::{Place, ProjectPlace};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -133,6 +134,9 @@ async fn own(visit: &Visit<'_>, place: Place<'_>, body: Body) -> Result<Reply> {
         (Place::SignIn, true) => sign_in::sign_in(visit, body).await,
         (Place::SignOut, true) => sign_in::sign_out(visit).await,
         (Place::SignOut, false) => Ok(visit.to("/", None)),
+        (Place::Project(user, index, project, ProjectPlace::Compare), false) => {
+            project::compare::show(visit, user, index, project).await
+        }
         _ => Err(Error::NotFound("there is no page at this address".into())),
     }
 }

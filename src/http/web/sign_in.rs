@@ -5,12 +5,12 @@ use super::session;
 use super::shell::Shell;
 use super::visit::Visit;
 use crate::error::{Error, Result};
-use crate::http::reply::{self, Reply};
+use crate::http::reply::Reply;
 use crate::index::account;
 use askama::Template;
 use axum::body::Body;
-use axum::http::StatusCode;
-use axum::http::header::SET_COOKIE;
+use axum::http::header::{RETRY_AFTER, SET_COOKIE};
+use axum::http::{HeaderValue, StatusCode};
 
 #[derive(Template)]
 #[template(path = "sign_in.html")]
@@ -45,11 +45,14 @@ pub async fn sign_in(visit: &Visit<'_>, body: Body) -> Result<Reply> {
 }
 
 fn refused(visit: &Visit<'_>, next: &str, user: &str, error: &Error) -> Result<Reply> {
-    let (status, words) = match error {
-        Error::TooManyRequests { .. } => (reply::status(error), error.to_string()),
-        _ => (StatusCode::OK, "The name or the password is wrong.".to_owned()),
+    let Error::TooManyRequests { retry_after, .. } = error else {
+        let words = "The name or the password is wrong.";
+        return visit.page(&SignIn { shell: &visit.shell, next, user, refused: Some(words) });
     };
-    visit.page_as(status, &SignIn { shell: &visit.shell, next, user, refused: Some(&words) })
+    let page = SignIn { shell: &visit.shell, next, user, refused: Some(&error.to_string()) };
+    let mut reply = visit.page_as(StatusCode::TOO_MANY_REQUESTS, &page)?;
+    reply.headers_mut().insert(RETRY_AFTER, HeaderValue::from(retry_after.as_secs().max(1)));
+    Ok(reply)
 }
 
 /// Ends the session, here and in the database.

@@ -126,6 +126,7 @@ impl Shop {
             core,
             outside_url: None,
             trusted_proxies: Vec::new(),
+            descriptions: Default::default(),
             delivery: options.objects.delivery,
             uuid: axum::http::HeaderValue::from_static("test"),
         };
