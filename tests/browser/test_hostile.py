@@ -6,10 +6,12 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 
 import pytest
+from playwright.sync_api import Browser
 
 from kit import hostile
 from kit.pages import PAGES, Shown
-from kit.views import UNPROTECTED, Looker, View
+from kit.views import UNPROTECTED, Looker, View, looking
+from kit.world import World
 
 SETTLED_MS = 300
 """By then pictures have failed to load, and scripts that wait for that would have run."""
@@ -42,3 +44,34 @@ def test_nothing_of_an_uploader_runs(present: Callable[..., AbstractContextManag
         assert looker.page.evaluate(f"window.{hostile.RAN}") is None
         assert hostile.MARK in looker.page.locator("body").inner_text(), "the text itself is shown"
         assert not (found := looker.page.evaluate(ACTIVE, [looker.guard.origin, "/_/static/"])), "\n".join(found)
+
+
+def test_documentation_stays_in_its_sandbox(full: World, browser: Browser):
+    """It may run scripts, but as a stranger to this server: they set no cookie, and read no page as the one who looks."""
+    reads = "fetch('/mallory/dev', { credentials: 'include' }).then((answer) => answer.text(), () => 'refused')"
+    with looking(browser, full.origin, cookies=full.cookies("mallory"), password=full.people["mallory"]) as looker:
+        page = looker.open(f"/mallory/dev/{hostile.NAME}/{hostile.VERSION}/+doc/index.html")
+        page.wait_for_timeout(SETTLED_MS)
+        assert page.evaluate(f"window.{hostile.RAN}") == 1, "its scripts run"
+        assert page.evaluate("origin") == "null"
+        assert page.evaluate(reads) == "refused"
+        assert all(hostile.RAN != cookie["name"] for cookie in page.context.cookies())
+        looker.guard.forgive()
+
+
+def test_right_to_left_text_is_set_so(present: Callable[..., AbstractContextManager[Looker]]):
+    """A line that begins in Hebrew begins at the right, with its Latin words in the middle."""
+    ends = """(element) => {
+        const range = document.createRange();
+        const text = document.createTreeWalker(element, NodeFilter.SHOW_TEXT).nextNode();
+        const at = (place) => (range.setStart(text, place), range.setEnd(text, place + 1), range.getBoundingClientRect().x);
+        const length = text.data.trimEnd().length, start = length - text.data.trim().length;
+        return [at(start), at(length - 1)];
+    }"""
+    pages = {shown.name: shown for shown in PAGES}
+    places = {"project-hebrew": [".lead", ".description p", ".description li"], "index-hebrew": [".lead"]}
+    for name, selectors in places.items():
+        with present(pages[name]) as looker:
+            for selector in selectors:
+                first, last = looker.page.locator(selector).first.evaluate(ends)
+                assert first > last, f"{name}: {selector}"

@@ -187,7 +187,7 @@ def awkward() -> list[Artifact]:
         author=UNBROKEN,
         keywords=",".join([UNBROKEN, *(f"word{number}" for number in range(60))]),
         license=UNBROKEN,
-        classifier=(" :: ".join(["Topic", UNBROKEN]), *CLASSIFIERS),
+        classifier=(f"Topic :: {UNBROKEN}", *CLASSIFIERS),
         project_url=(f"{UNBROKEN[:30]}, http://shop.example/{UNBROKEN}",),
         requires_dist=tuple(f"{LONG_NAME}-{number}>=1; python_version >= '3.8' and sys_platform == 'linux'" for number in range(30)),
     )

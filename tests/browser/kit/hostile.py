@@ -141,10 +141,7 @@ TEST_RESULT = {
     },
 }
 DOCUMENTATION = f"""<p>Documentation</p><script>
-for (const up of [() => parent, () => top, () => opener]) {{
-    try {{ up().{RAN} = 1; }} catch {{ }}
-    try {{ up().document.title = "{RAN}"; }} catch {{ }}
-}}
+{RUN};
 try {{ document.cookie = "{RAN}=1"; }} catch {{ }}
 </script>"""
-"""Its scripts may run, in a sandbox: it may show a search of its own, and must not reach what stands around it."""
+"""Its scripts may run, in a sandbox: a search of its own is fine, anything that reaches out of it is not."""

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 from playwright.sync_api import Browser, Page
 
+from support.server import Account
+
 from .guard import Guard
 from .measures import Weight
 
@@ -35,11 +37,15 @@ UNPROTECTED = View(keeps_policy=False)
 
 
 @contextmanager
-def looking(browser: Browser, origin: str, view: View = View(), cookies: list[dict] | None = None) -> Iterator[Looker]:
-    """A window of its own, with an empty store of cookies but for the given ones; what the guard saw is checked at the end."""
+def looking(
+    browser: Browser, origin: str, view: View = View(), cookies: list[dict] | None = None, password: Account | None = None
+) -> Iterator[Looker]:
+    """A window of its own, with an empty store of cookies but for the given ones; what the guard saw is checked at the end. `password` is
+    typed when the browser itself asks for one."""
     context = browser.new_context(
         bypass_csp=not view.keeps_policy,
         color_scheme=SCHEMES[0],
+        http_credentials={"username": password.name, "password": password.password} if password else None,
         has_touch=view.width == NARROW,
         # Else a page that forgets its viewport element would still be as narrow as the window.
         is_mobile=view.width == NARROW,
