@@ -36,11 +36,11 @@ class Person:
         for tool in TOOLS:
             (self._tools / tool).symlink_to(find_program(tool))
 
-    def type(self, text: str, folder: Path, *, typed: str = "", env: dict[str, str] | None = None) -> Run:
-        """Pastes lines into a shell; each must succeed."""
+    def type(self, text: str, folder: Path, *, typed: str = "", env: dict[str, str] | None = None, ok: bool = True) -> Run:
+        """Pastes lines into a shell; each must succeed, or with `ok=False` the last one fail."""
         # pip reads its file, which the tests' clean environment else forbids.
         setting = {"PATH": f"{self._tools}:/usr/local/bin:/usr/bin:/bin", "PIP_CONFIG_FILE": str(self.home / ".config/pip/pip.conf")}
-        return self.workshop.run("/bin/sh", "-ec", self._filled(text), cwd=folder, env=setting | (env or {}), typed=typed)
+        return self.workshop.run("/bin/sh", "-ec", self._filled(text), cwd=folder, env=setting | (env or {}), typed=typed, ok=ok)
 
     def save(self, text: str, path: Path) -> None:
         """Pastes a text into a file, behind what is there."""

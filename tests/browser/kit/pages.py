@@ -5,9 +5,11 @@ The list is used by everything that is asked of all pages: axe, widths, the keyb
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import quote, urlencode
+from uuid import uuid4
 
 from playwright.sync_api import Page
 
@@ -52,6 +54,26 @@ def wrong_password(page: Page) -> None:
 def open_guide(page: Page) -> None:
     """Shows the texts for one tool."""
     page.locator("summary", has_text="uv").click()
+
+
+def submit(button: str, **fields: str) -> Callable[[Page], None]:
+    """Sends a form as it cannot be accepted; leaves the page that says so, with what was typed."""
+
+    def act(page: Page) -> None:
+        for label, value in fields.items():
+            page.get_by_role("main").get_by_label(label, exact=True).fill(value)
+        page.get_by_role("button", name=button).click()
+        page.get_by_role("alert").first.wait_for()
+
+    return act
+
+
+def make_token(page: Page) -> None:
+    """The page that shows a secret once."""
+    page.get_by_label("Name", exact=True).fill(f"laptop {uuid4().hex[:8]}")
+    page.get_by_label(re.compile("^Upload")).first.check()
+    page.get_by_role("button", name="Make the token").click()
+    page.get_by_role("link", name="I have copied it").wait_for()
 
 
 def next_page(page: Page) -> None:
@@ -153,20 +175,35 @@ KEEPING = (
     Shown("activity-mallory", "/_/activity", "mallory", poisoned=True),
     Shown("status", "/_/status", "root"),
     Shown("users", "/_/users", "root"),
+    Shown("users-found", of("_/users", q="alice"), "root"),
+    Shown("users-none-found", of("_/users", q=hostile.MARK), "root", poisoned=True),
+    Shown("user-refused", "/_/users", "root", act=submit("Make the user", Name="a/b", Password="x")),
     Shown("profile", "/_/users/alice", "alice"),
     Shown("profile-root", "/_/users/alice", "root"),
     Shown("profile-hostile", "/_/users/mallory", "root"),
     Shown("user-delete", "/_/users/carol/delete", "root"),
+    Shown("user-delete-kept", "/_/users/team/delete", "root"),
     Shown("tokens", "/_/users/alice/tokens", "alice"),
+    # Bob's tokens are shown nowhere else: each look makes one more.
+    Shown("token-made", "/_/users/bob/tokens", "bob", act=make_token),
+    Shown("token-refused", "/_/users/alice/tokens", "alice", act=submit("Make the token", Name="\t")),
     Shown("index-new", "/_/indexes/new", "alice"),
+    Shown("mirror-new", "/_/indexes/new?kind=mirror", "root"),
+    Shown("index-refused", "/_/indexes/new", "alice", act=submit("Make the index", Name="a/b", Bases="no/such\nalice")),
     Shown("index-settings", "/_/indexes/team/dev/settings", "root"),
     Shown("mirror-settings", "/_/indexes/root/pypi/settings", "root"),
     Shown("index-settings-hostile", "/_/indexes/mallory/dev/settings", "root"),
     Shown("index-delete", "/_/indexes/alice/many/delete", "alice"),
-    Shown("yank", of("_/projects", DEV, "ready-to-push", "yank"), "root"),
-    Shown("yank-hostile", of("_/projects", "mallory/dev", hostile.NAME, "yank"), "root", poisoned=True),
-    Shown("remove", of("_/projects", DEV, goods.FLAGSHIP, "remove"), "root"),
+    Shown("index-delete-kept", "/_/indexes/team/prod/delete", "root"),
+    Shown("yank", of("_/projects", DEV, "ready-to-push", "yank", version="1.0"), "alice"),
+    Shown("yank-which", of("_/projects", PROD, goods.FLAGSHIP, "yank"), "alice"),
+    Shown("yank-hostile", of("_/projects", "mallory/dev", hostile.NAME, "yank", version="6.6.5"), "mallory", poisoned=True),
+    Shown("remove", of("_/projects", DEV, "regret", "remove"), "alice"),
+    Shown("remove-release", of("_/projects", PROD, goods.FLAGSHIP, "remove", version=goods.NEWEST), "alice"),
+    Shown("name-reserved", of("_/projects", DEV, "all-gone", "remove"), "alice"),
     Shown("push", of("_/projects", DEV, "ready-to-push", "push"), "alice"),
+    Shown("push-elsewhere", of("_/projects", DEV, goods.FLAGSHIP, "push", version=goods.NEWEST), "alice"),
+    Shown("refresh", of("_/projects", PROD, "upstream-lib", "refresh"), "alice"),
 )
 ERRORS = (
     Shown("not-found", of("team/prod/no-such-project"), "alice", status=404),

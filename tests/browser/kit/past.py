@@ -57,14 +57,3 @@ def _count_downloads(database: sqlite3.Connection, today: int) -> None:
         busy = (0.25 if (today - age) % 7 in (2, 3) else 1.0) * (1.6 - age / COUNTED_DAYS)
         rows += [(file, today - age, int(dice.expovariate(1 / 40) * busy) + 1) for file in files if dice.random() < 0.3]
     database.executemany("INSERT OR REPLACE INTO downloads (file_id, day, count) VALUES (?, ?, ?)", rows)
-
-
-def yank(data_dir: Path, index: str, project: str, version: str, reason: str) -> None:
-    user, name = index.split("/")
-    with closing(sqlite3.connect(data_dir / "cheeseshop.db", timeout=10)) as database, database:
-        done = database.execute(
-            "UPDATE files SET yanked = ? WHERE release_id IN (SELECT r.id FROM releases r JOIN projects p ON p.id = r.project_id JOIN indexes i"
-            " ON i.id = p.index_id JOIN users u ON u.id = i.user_id WHERE u.name = ? AND i.name = ? AND p.name = ? AND r.version = ?)",
-            (reason, user, name, project, version),
-        )
-        assert done.rowcount, (index, project, version)
