@@ -34,6 +34,8 @@ pub mod http;
 pub mod index;
 pub mod jobs;
 pub mod limits;
+pub mod log;
+pub mod metrics;
 pub mod moving;
 pub mod names;
 pub mod pypi;

@@ -77,6 +77,10 @@ pub const PROJECT_LINKS_SHOWN_MAX: usize = 100;
 pub const BLOB_READ_BYTES: usize = 256 * 1024;
 /// Bytes of the file that says whose a store of blobs is: an id has 32 or 36.
 pub const STORE_OWNER_BYTES_MAX: u64 = 200;
+/// How often the store of files is tried for those who ask `/ready`, however many and often they ask.
+pub const STORE_TRY_EVERY: Duration = Duration::from_secs(10);
+/// How long they wait for its answer.
+pub const STORE_TRY_WAIT: Duration = Duration::from_secs(3);
 /// Bytes collected before they are hashed and written: one hop to the blocking pool for each, so not too few.
 pub const SPOOL_BUFFER_BYTES: usize = 256 * 1024;
 
@@ -99,10 +103,11 @@ pub const OBJECT_PARTS_AT_ONCE: usize = 2;
 pub const OBJECT_PARTS_MAX: u64 = 10_000;
 /// Bytes of a file that is sent as a whole: one request instead of three.
 pub const OBJECT_PUT_BYTES_MAX: u64 = 10 << 20;
-/// How long `/ready` waits for the object store.
-pub const OBJECT_READY_WAIT: Duration = Duration::from_secs(3);
-/// How often one read of an object is resumed from where it broke, beside the requests that are repeated.
+/// How often one read of an object is resumed from about the same place, beside the requests that are repeated.
 pub const OBJECT_RESUMES_MAX: usize = 2;
+/// Bytes that must come before a read of an object that breaks again counts as one that breaks for the first time: a download of
+/// hours may lose its connection many times, and must not be resumed for ever byte by byte.
+pub const OBJECT_RESUMED_BYTES_MIN: u64 = 1 << 20;
 /// How often a request that failed is repeated.
 pub const OBJECT_RETRIES_MAX: usize = 4;
 /// The pause before a request is repeated for the first time; each further one is about twice as long.
@@ -119,8 +124,10 @@ pub const OBJECT_WINDOW_BYTES_MAX: u64 = 4 << 20;
 /// How long the server waits before it accepts again after the system refused it a connection: for lack of file handles or
 /// memory, which a busy loop would only make worse.
 pub const ACCEPT_PAUSE: Duration = Duration::from_millis(500);
-/// Connections open at once; more wait in the system's queue. Each costs a file handle, and a download a second one.
+/// Connections open at once; more wait in the system's queue. Fewer where the system allows too few file handles.
 pub const CONNECTIONS_MAX: usize = 2048;
+/// As many there are, however few file handles are allowed.
+pub const CONNECTIONS_MIN: usize = 8;
 /// Bytes of a request's body that are read and thrown away after it has been answered, so that a client that sends everything
 /// before it reads still sees why its upload was refused. Beyond that it sees a broken connection.
 pub const DISCARD_BYTES_MAX: u64 = 1024 * 1024 * 1024;
@@ -130,12 +137,28 @@ pub const DISCARD_SILENCE_MAX: Duration = Duration::from_secs(5);
 pub const DISCARD_TIME_MAX: Duration = Duration::from_secs(60);
 /// How long running requests may go on after the first signal to stop. Kubernetes grants as much by default.
 pub const DRAIN_TIME_MAX: Duration = Duration::from_secs(30);
+/// File handles that are counted for a connection: its own, the file that it gets or sends, and one to an upstream or a bucket.
+pub const HANDLES_PER_CONNECTION: u64 = 3;
+/// File handles that no connection gets: for the database, the log and what the server does by itself.
+pub const HANDLES_RESERVED: u64 = 128;
 /// Bytes of a request's line and headers; more is answered 431. Tokens and cookies fit many times over.
 pub const HEAD_BYTES_MAX: usize = 32 * 1024;
 /// How long a request's line and headers may take, from the first byte; on a new connection, from its opening.
 pub const HEAD_TIME_MAX: Duration = Duration::from_secs(10);
 /// How long `cheeseshop healthcheck` waits for each step of an answer.
 pub const HEALTHCHECK_WAIT: Duration = Duration::from_secs(5);
+/// How many requests of one HTTP/2 connection may be given up before their answer begins. If they are more than half of its
+/// requests too, the connection is ended: so floods of requests look that are reset at once.
+pub const HTTP2_GIVEN_UP_MAX: u64 = 100;
+/// How long an HTTP/2 client that was told to go, and has no request under way, may stay.
+pub const HTTP2_GOODBYE_MAX: Duration = Duration::from_secs(2);
+/// Bytes of an answer that are handed on at once over HTTP/2: a client that takes less in `WRITE_STALL_MAX` counts as one that
+/// takes nothing.
+pub const HTTP2_PIECE_BYTES: usize = 16 * 1024;
+/// Requests under way at once on one HTTP/2 connection. All such connections together have as many as `CONNECTIONS_MAX` says.
+pub const HTTP2_STREAMS_MAX: u32 = 100;
+/// Bytes of request bodies that an HTTP/2 client may send on one connection before they are wanted.
+pub const HTTP2_WINDOW_BYTES: u32 = 1024 * 1024;
 /// How long a connection stays open between requests. Longer than the 60 seconds for which proxies commonly keep theirs, so
 /// that the proxy closes first and never writes into a closed connection.
 pub const IDLE_TIME_MAX: Duration = Duration::from_secs(75);
@@ -145,8 +168,12 @@ pub const JSON_BODY_BYTES_MAX: usize = MIB;
 pub const PATH_BYTES_MAX: usize = 4096;
 /// How long a client may send nothing while its request's body is wanted.
 pub const READ_STALL_MAX: Duration = Duration::from_secs(60);
+/// Bytes of a request's name that a trusted proxy gave: a UUID has 36.
+pub const REQUEST_ID_BYTES_MAX: usize = 128;
 /// How long changes under way and the database may take to end after the last request.
 pub const STOP_TIME_MAX: Duration = Duration::from_secs(10);
+/// How often the files of `--tls-cert` and `--tls-key` are looked at.
+pub const TLS_LOOK_EVERY: Duration = Duration::from_secs(5);
 /// A rest of a request's body up to this many bytes is read after an early answer without announcing the end of the connection.
 pub const UNREAD_BYTES_KEPT: u64 = 64 * 1024;
 /// How long a client may take nothing of an answer that is being written.
@@ -185,6 +212,8 @@ pub const VERSION_BYTES_MAX: usize = 200;
 
 /// Blobs that are copied at once into or out of an export or a backup.
 pub const BLOBS_CARRIED_AT_ONCE: usize = 4;
+/// Blobs that an export or a backup leaves out and names because the store has lost them; beyond that it is the wrong store.
+pub const BLOBS_LOST_MAX: usize = 1000;
 /// Items of a dump that are read ahead. Each may be all versions of one project, so not many.
 pub const DUMP_ITEMS_AHEAD: usize = 4;
 /// Bytes of a dump's index that are read at once.
@@ -368,6 +397,8 @@ pub const SQLITE_READERS: u32 = 4;
 pub const MIRROR_CACHE_EXPIRY: Duration = Duration::from_secs(1800);
 /// How often a page is asked for in one go, should other nodes change its record each time meanwhile.
 pub const MIRROR_REFRESH_TRIES: usize = 5;
+/// How often anybody can make a mirror ask for a page although it is not time: once in so long.
+pub const MIRROR_REFRESH_PAUSE: Duration = Duration::from_secs(1);
 /// How long an upstream that failed is left alone: its clients are answered from what is kept, or told at once.
 pub const MIRROR_REST_AFTER_FAILURE: Duration = Duration::from_secs(10);
 /// Projects of which it is remembered in memory that upstream does not have them, or did not answer.
@@ -387,6 +418,12 @@ pub const WEB_NOTE_CHARS_MAX: usize = 300;
 pub const WEB_NOTE_KEPT: Duration = Duration::from_secs(60);
 /// Projects on one page of an index.
 pub const WEB_PROJECTS_PER_PAGE: i64 = 100;
+/// Boxes that a form offers to be ticked; where there would be more, names are typed.
+pub const WEB_CHOICES_MAX: usize = 200;
+/// Tokens on one page of their list.
+pub const WEB_TOKENS_PER_PAGE: usize = 100;
+/// Users on one page of their list.
+pub const WEB_USERS_PER_PAGE: i64 = 100;
 /// Changes shown on the first page.
 pub const WEB_NEWS: usize = 12;
 /// Changes looked through for those that somebody may see.

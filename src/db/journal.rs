@@ -19,6 +19,8 @@ pub enum Action {
     UserSet,
     /// A user's password changed.
     UserPassword,
+    /// A user's sessions were ended.
+    UserSignOut,
     /// A user was removed.
     UserRemove,
     /// A token was made.

@@ -77,6 +77,11 @@ pub async fn names(c: &mut Conn, index: IndexId) -> Result<Vec<(ProjectName, Ser
         .bind(index).fetch_all(c).await)
 }
 
+/// How many projects the index has; names that are only reserved left out.
+pub async fn count(c: &mut Conn, index: IndexId) -> Result<i64> {
+    on!(c, c => query_scalar(sql!("SELECT COUNT(*) FROM projects WHERE index_id = $1 AND NOT reserved")).bind(index).fetch_one(c).await)
+}
+
 /// Some projects of the index after the key `after`, by key; names that are only reserved left out.
 pub async fn page(c: &mut Conn, index: IndexId, after: ProjectId, count: i64) -> Result<Vec<(ProjectId, ProjectName)>> {
     on!(c, c => query_as(sql!("SELECT id, name FROM projects WHERE index_id = $1 AND id > $2 AND NOT reserved ORDER BY id LIMIT $3"))

@@ -45,6 +45,12 @@ pub async fn remove_of_user(c: &mut Conn, user: UserId, but: Option<&Sha256>) ->
         .bind(user).bind(but).execute(c).await.map(drop))
 }
 
+/// How many sessions of a user are good at this moment.
+pub async fn count_of_user(c: &mut Conn, user: UserId, now: Timestamp) -> Result<i64> {
+    on!(c, c => query_scalar(sql!("SELECT COUNT(*) FROM sessions WHERE user_id = $1 AND expires > $2"))
+        .bind(user).bind(now).fetch_one(c).await)
+}
+
 /// Forgets sessions that have expired.
 pub async fn prune(c: &mut Conn, now: Timestamp) -> Result<u64> {
     on!(c, c => Ok(query(sql!("DELETE FROM sessions WHERE expires <= $1")).bind(now).execute(c).await?.rows_affected()))

@@ -105,6 +105,8 @@ pub enum Route<'a> {
     Health,
     /// Whether it can do its work.
     Ready,
+    /// What it has done.
+    Metrics,
 
     /// Nothing.
     Nothing,
@@ -116,6 +118,7 @@ pub fn route<'a>(segments: &'a [&'a str]) -> Route<'a> {
         [] => Route::Root,
         ["health"] => Route::Health,
         ["ready"] => Route::Ready,
+        ["metrics"] => Route::Metrics,
         ["+api"] => Route::Api(None, None),
         ["+login"] => Route::Login,
         ["+status"] => Route::Status,
@@ -241,7 +244,7 @@ mod tests {
         /+authcheck -> AuthCheck
         /+nothing -> Nothing
         /_/oidc/audience -> Nothing
-        /metrics -> Nothing
+        /metrics -> Metrics
         /root -> User("root")
         /root/+api -> Api(Some("root"), None)
         /root/+token-create -> TokenCreate("root")

@@ -94,6 +94,7 @@ pub const VERBS: &[(&str, &str)] = &[
     ("user-add", "made the user"),
     ("user-set", "changed the user"),
     ("user-password", "changed the password of"),
+    ("user-sign-out", "ended the sessions of"),
     ("user-remove", "deleted the user"),
     ("token-add", "made the token"),
     ("token-remove", "revoked the token"),

@@ -7,16 +7,18 @@ use super::fetch::Fetches;
 use super::flight::Flights;
 use super::follow::Changes;
 use super::listing::Listings;
-use super::mirror::Outcomes;
+use super::mirror::{Forced, Outcomes};
 use super::nodes::Nodes;
 use super::pages::Pages;
 use super::settings::UploadChecks;
+use super::store_try::StoreTry;
 use super::throttle::Throttle;
 use super::tree::Tree;
 use crate::blobs::Blobs;
-use crate::clock::Clock;
+use crate::clock::{Clock, Timestamp};
 use crate::db::{Db, IndexId};
 use crate::limits;
+use crate::metrics::Metrics;
 use crate::names::UserName;
 use crate::pypi::ProjectName;
 use crate::upstream::Upstream;
@@ -61,8 +63,16 @@ pub struct Core {
     pub refreshes: Flights<(IndexId, Option<ProjectName>)>,
     /// What upstream said a moment ago where there is nothing to keep.
     pub outcomes: Outcomes,
+    /// When mirrors were last made to ask although it was not time.
+    pub forced: Forced,
     /// One look for a wheel's metadata at a time.
     pub learning: Flights<(IndexId, String)>,
+    /// Whether the store of files could be used when it was last tried.
+    pub store_try: StoreTry,
+    /// What is counted for the operator.
+    pub metrics: Arc<Metrics>,
+    /// When these parts were put together.
+    pub started: Timestamp,
     /// Work that goes on when its client has left; shutdown waits for it.
     pub tasks: TaskTracker,
 }
@@ -104,6 +114,7 @@ impl Core {
     /// Puts the parts together. The tree is empty until `follow::load` has read it.
     pub fn new(db: Db, blobs: Blobs, upstream: Upstream, clock: Clock, rules: Rules) -> Arc<Self> {
         // A listing costs about as much as its page in one form; pages come in two forms and three encodings.
+        let started = clock.now();
         let listings = Listings::new(rules.page_cache / 4);
         let pages = Pages::new(rules.page_cache / 4 * 3);
         Arc::new(Self {
@@ -124,7 +135,11 @@ impl Core {
             fetches: Fetches::default(),
             refreshes: Flights::default(),
             outcomes: Outcomes::default(),
+            forced: Forced::default(),
             learning: Flights::default(),
+            store_try: StoreTry::default(),
+            metrics: Arc::default(),
+            started,
             tasks: TaskTracker::new(),
         })
     }

@@ -113,7 +113,7 @@ pub async fn authenticate(core: &Core, credentials: &Credentials) -> Result<Arc<
         verified.cache.invalidate(&key).await;
     }
     let check = async {
-        let (caller, expires) = check(core, credentials, now).await.inspect_err(|error| tell(credentials, error))?;
+        let (caller, expires) = check(core, credentials, now).await.inspect_err(|error| tell(core, credentials, error))?;
         Ok::<_, Error>(Known { caller: Arc::new(caller), generation, expires })
     };
     verified.cache.try_get_with(key, check).await.map(|known| known.caller).map_err(|error| error.share())
@@ -121,8 +121,9 @@ pub async fn authenticate(core: &Core, credentials: &Credentials) -> Result<Arc<
 
 /// Logs a refusal, so that somebody who guesses is noticed. The name only if it can be one: people paste secrets into the wrong
 /// field.
-fn tell(credentials: &Credentials, error: &Error) {
+fn tell(core: &Core, credentials: &Credentials, error: &Error) {
     if matches!(error, Error::Unauthorized(_)) {
+        core.metrics.sign_ins_refused.inc();
         let name = credentials.user.as_deref().and_then(|name| UserName::parse(name).ok());
         let user = name.as_ref().map(UserName::as_str).filter(|name| !is_token(name));
         tracing::info!(user, "sign-in refused");
@@ -182,7 +183,7 @@ async fn check_password(core: &Core, credentials: &Credentials) -> Result<(Calle
 pub(super) async fn user_of_password(core: &Core, credentials: &Credentials) -> Result<db::users::User> {
     match credentials.secret.len() > limits::PASSWORD_BYTES_MAX {
         true => Err(REFUSED),
-        false => find_by_password(core, credentials).await.inspect_err(|error| tell(credentials, error)),
+        false => find_by_password(core, credentials).await.inspect_err(|error| tell(core, credentials, error)),
     }
 }
 

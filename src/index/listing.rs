@@ -51,6 +51,11 @@ impl Listings {
     pub fn forget_all(&self) {
         self.0.invalidate_all();
     }
+
+    /// How many there are, and the bytes that they are counted as; changes of the last moment may be missing.
+    pub fn usage(&self) -> (u64, u64) {
+        (self.0.entry_count(), self.0.weighted_size())
+    }
 }
 
 /// About how many bytes a listing takes.

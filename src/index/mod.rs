@@ -46,6 +46,7 @@ pub mod results;
 pub mod settings;
 pub mod setup;
 pub mod store;
+pub mod store_try;
 pub mod throttle;
 pub mod tree;
 

@@ -52,6 +52,7 @@ fn index_of(asked: Route<'_>) -> Option<At<'_>> {
         | Route::Web(_)
         | Route::Health
         | Route::Ready
+        | Route::Metrics
         | Route::Nothing => None,
     }
 }

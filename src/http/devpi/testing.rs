@@ -67,6 +67,8 @@ impl Server {
             outside_url: None,
             trusted_proxies: Vec::new(),
             delivery: crate::http::delivery::Delivery::Stream,
+            https: false,
+            metrics: crate::http::metrics::Readers::Public,
             uuid: axum::http::HeaderValue::from_static("0"),
         };
         Self { site: Arc::new(site), _folder: folder }

@@ -1,5 +1,6 @@
 //! Forms as browsers send them.
 
+use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::limits;
 use axum::body::Body;
@@ -11,6 +12,16 @@ use std::error::Error as _;
 pub struct Form(Vec<(String, String)>);
 
 impl Form {
+    /// A form with these fields, as if it had been sent.
+    pub fn of(fields: impl IntoIterator<Item = (&'static str, String)>) -> Self {
+        Self(fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
+    }
+
+    /// More fields.
+    pub fn extend(&mut self, fields: impl IntoIterator<Item = (&'static str, String)>) {
+        self.0.extend(fields.into_iter().map(|(name, value)| (name.to_owned(), value)));
+    }
+
     /// Reads a body of `application/x-www-form-urlencoded`.
     pub async fn read(body: Body) -> Result<Self> {
         let bytes = axum::body::to_bytes(body, limits::WEB_FORM_BYTES_MAX).await.map_err(unreadable)?;
@@ -40,8 +51,13 @@ impl Form {
     }
 
     /// Every value of a field: boxes that were ticked.
-    pub fn all(&self, name: &str) -> impl Iterator<Item = &str> {
+    pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
         self.0.iter().filter(move |(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+
+    /// Every word of every field of this name: boxes that were ticked, or words in one field, one a line or with commas between.
+    pub fn items<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        self.all(name).flat_map(|value| value.split([',', '\n'])).map(str::trim).filter(|word| !word.is_empty())
     }
 
     /// Whether the field was sent at all: a box without a tick is not.
@@ -53,6 +69,12 @@ impl Form {
     pub fn list(&self, name: &str) -> Vec<String> {
         self.text(name).split([',', '\n']).map(str::trim).filter(|word| !word.is_empty()).map(str::to_owned).collect()
     }
+}
+
+/// The beginning of a day as a field for dates sends it (`2030-12-31`), UTC.
+pub fn day(text: &str) -> Option<Timestamp> {
+    let plain = text.len() == 10 && text.bytes().all(|b| b.is_ascii_digit() || b == b'-');
+    plain.then(|| Timestamp::parse(&format!("{text}T00:00:00Z"))).flatten()
 }
 
 fn unreadable(error: axum::Error) -> Error {
@@ -71,7 +93,8 @@ mod tests {
         let form = Form::read(Body::from("name=+a%2Bb+&on=1&box=x&box=y&list=a%2C+b%0D%0Ac%0D%0A&password=+p+")).await.unwrap();
         assert_eq!((form.text("name"), form.raw("password"), form.text("none")), ("a+b", " p ", ""));
         assert_eq!(form.all("box").collect::<Vec<_>>(), ["x", "y"]);
-        assert_eq!(form.list("list"), ["a", "b", "c"]);
+        assert_eq!(form.items("list").collect::<Vec<_>>(), ["a", "b", "c"]);
+        assert_eq!(form.items("box").collect::<Vec<_>>(), ["x", "y"]);
         assert!(form.has("on") && !form.has("off"));
     }
 

@@ -93,5 +93,12 @@ pub fn guides(visit: &Visit<'_>, place: &Place) -> Vec<Guide> {
 
 /// What the guides say of an index.
 pub fn facts<'a>(place: &Place, address: &'a str, path: &'a str, user: &'a str) -> Facts<'a> {
-    Facts { index: address, path, private: !place.all_public, uploads: place.index.kind == Kind::Stage, user }
+    Facts {
+        index: address,
+        path,
+        private: !place.all_public,
+        uploads: place.index.kind == Kind::Stage,
+        user,
+        token: setup::TOKEN,
+    }
 }

@@ -4,14 +4,18 @@
 //! here needs a script, and nothing is loaded from another server. What uploaders wrote is text: templates escape it, and
 //! descriptions go through `description`.
 
+pub mod accounts;
 pub mod assets;
 pub mod descriptions;
+pub mod filled;
 pub mod forms;
 pub mod guard;
 pub mod home;
 pub mod index_page;
+pub mod indexes;
 pub mod places;
 pub mod project;
+pub mod rights;
 pub mod session;
 pub mod setup;
 pub mod shell;
@@ -22,6 +26,7 @@ pub mod user_page;
 pub mod visit;
 pub mod words;
 
+use super::noted::Noted;
 use super::reply::Reply;
 use super::router::Route;
 use super::{Call, Site, accept, installs, outside};
@@ -74,8 +79,8 @@ pub async fn answer(
     parts: &Parts,
     body: Body,
     peer: SocketAddr,
-    target: Target<'_>,
-    cut_off: Option<Duration>,
+    (target, cut_off): (Target<'_>, Option<Duration>),
+    noted: &mut Noted,
 ) -> Reply {
     if let Target::Own(Place::Asset(_, name)) = target {
         return assets::serve(name, &parts.headers);
@@ -84,6 +89,7 @@ pub async fn answer(
         Some(age) => Err(cut_off::error(age)),
         None => session::caller(&site.core, &parts.headers, outside::client(site, &parts.headers, peer)).await,
     };
+    noted.caller = caller.as_ref().ok().cloned();
     let nobody = Caller::ANONYMOUS;
     let (caller, outcome) = match &caller {
         Ok(caller) => (&**caller, Ok(())),
@@ -136,6 +142,12 @@ async fn own(visit: &Visit<'_>, place: Place<'_>, body: Body) -> Result<Reply> {
         (Place::SignOut, false) => Ok(visit.to("/", None)),
         (Place::Project(user, index, project, ProjectPlace::Compare), false) => {
             project::compare::show(visit, user, index, project).await
+        }
+        (Place::Users | Place::Profile(_) | Place::DeleteUser(_) | Place::Tokens(_) | Place::RevokeToken(_), _) => {
+            accounts::answer(visit, place, posts, body).await
+        }
+        (Place::NewIndex | Place::IndexSettings(..) | Place::DeleteIndex(..), _) => {
+            indexes::answer(visit, place, posts, body).await
         }
         _ => Err(Error::NotFound("there is no page at this address".into())),
     }

@@ -1,7 +1,7 @@
 //! How tools are pointed at an index: what to paste where, with this index's own addresses. Pure.
 
-/// What stands where a secret belongs.
-const TOKEN: &str = "TOKEN";
+/// What stands where a secret belongs, unless it is known.
+pub const TOKEN: &str = "TOKEN";
 
 /// A text to copy, and the file that it belongs into.
 #[derive(Debug, PartialEq, Eq)]
@@ -34,6 +34,8 @@ pub struct Facts<'a> {
     pub uploads: bool,
     /// Who reads, for `devpi login`.
     pub user: &'a str,
+    /// What is to stand in the place of a secret.
+    pub token: &'a str,
 }
 
 impl Facts<'_> {
@@ -44,7 +46,7 @@ impl Facts<'_> {
     /// The address to install from with the token in it, where a tool has no other place for one.
     fn with_token(&self) -> String {
         match self.private {
-            true => self.simple().replacen("://", &format!("://__token__:{TOKEN}@"), 1),
+            true => self.simple().replacen("://", &format!("://__token__:{}@", self.token), 1),
             false => self.simple(),
         }
     }
@@ -81,6 +83,17 @@ pub fn guides(facts: Facts<'_>) -> Vec<Guide> {
     all
 }
 
+/// How the commonest tools are set up with a secret that is known. None for build servers, which keep it elsewhere.
+pub fn with_secret(facts: Facts<'_>) -> Vec<Guide> {
+    let facts = Facts { private: true, ..facts };
+    let mut all = vec![pip(facts), uv(facts)];
+    if facts.uploads {
+        all.push(pypirc(facts));
+    }
+    all.extend([poetry(facts), pdm(facts)]);
+    all
+}
+
 fn pip(facts: Facts<'_>) -> Guide {
     let trusted = if facts.is_distrusted() { format!("\ntrusted-host = {}", facts.host()) } else { String::new() };
     guide(
@@ -103,11 +116,11 @@ fn uv(facts: Facts<'_>) -> Guide {
     if facts.private {
         snippets.push((
             "and in the shell",
-            format!("export UV_INDEX_CHEESESHOP_USERNAME=__token__\nexport UV_INDEX_CHEESESHOP_PASSWORD={TOKEN}"),
+            format!("export UV_INDEX_CHEESESHOP_USERNAME=__token__\nexport UV_INDEX_CHEESESHOP_PASSWORD={}", facts.token),
         ));
     }
     if facts.uploads {
-        snippets.push(("to upload", format!("uv publish --index cheeseshop --token {TOKEN}")));
+        snippets.push(("to upload", format!("uv publish --index cheeseshop --token {}", facts.token)));
     }
     guide("uv", snippets)
 }
@@ -118,12 +131,12 @@ fn poetry(facts: Facts<'_>) -> Guide {
         format!("[[tool.poetry.source]]\nname = \"cheeseshop\"\nurl = \"{}\"\npriority = \"primary\"", facts.simple()),
     )];
     if facts.private {
-        snippets.push(("once, in a shell", format!("poetry config http-basic.cheeseshop __token__ {TOKEN}")));
+        snippets.push(("once, in a shell", format!("poetry config http-basic.cheeseshop __token__ {}", facts.token)));
     }
     if facts.uploads {
         let text = format!(
-            "poetry config repositories.cheeseshop-upload {}/\npoetry config http-basic.cheeseshop-upload __token__ {TOKEN}\npoetry publish --build --repository cheeseshop-upload",
-            facts.index
+            "poetry config repositories.cheeseshop-upload {}/\npoetry config http-basic.cheeseshop-upload __token__ {}\npoetry publish --build --repository cheeseshop-upload",
+            facts.index, facts.token
         );
         snippets.push(("to upload", text));
     }
@@ -141,11 +154,14 @@ fn pdm(facts: Facts<'_>) -> Guide {
         ),
     )];
     if facts.private {
-        snippets.push(("once, in a shell", format!("pdm config pypi.username __token__\npdm config pypi.password {TOKEN}")));
+        snippets
+            .push(("once, in a shell", format!("pdm config pypi.username __token__\npdm config pypi.password {}", facts.token)));
     }
     if facts.uploads {
-        snippets
-            .push(("to upload", format!("pdm publish --repository {}/ --username __token__ --password {TOKEN}", facts.index)));
+        snippets.push((
+            "to upload",
+            format!("pdm publish --repository {}/ --username __token__ --password {}", facts.index, facts.token),
+        ));
     }
     guide("PDM", snippets)
 }
@@ -165,15 +181,15 @@ fn hatch(facts: Facts<'_>) -> Guide {
         format!("export PIP_INDEX_URL={}\nexport UV_DEFAULT_INDEX={}", facts.with_token(), facts.with_token()),
     )];
     if facts.uploads {
-        snippets.push(("to upload", format!("hatch publish --repo {}/ --user __token__ --auth {TOKEN}", facts.index)));
+        snippets.push(("to upload", format!("hatch publish --repo {}/ --user __token__ --auth {}", facts.index, facts.token)));
     }
     guide("Hatch", snippets)
 }
 
 fn pypirc(facts: Facts<'_>) -> Guide {
     let file = format!(
-        "[distutils]\nindex-servers = cheeseshop\n\n[cheeseshop]\nrepository = {}/\nusername = __token__\npassword = {TOKEN}",
-        facts.index
+        "[distutils]\nindex-servers = cheeseshop\n\n[cheeseshop]\nrepository = {}/\nusername = __token__\npassword = {}",
+        facts.index, facts.token
     );
     guide(
         "twine and flit",
@@ -194,7 +210,7 @@ fn devpi(facts: Facts<'_>) -> Guide {
 
 fn github(facts: Facts<'_>) -> Guide {
     let secret = "${{ secrets.CHEESESHOP_TOKEN }}";
-    let address = facts.with_token().replacen(TOKEN, secret, 1);
+    let address = Facts { token: secret, ..facts }.with_token();
     let mut text = format!("env:\n  PIP_INDEX_URL: {address}\n  UV_DEFAULT_INDEX: {address}\n");
     if facts.uploads {
         text += &format!(
@@ -206,7 +222,7 @@ fn github(facts: Facts<'_>) -> Guide {
 }
 
 fn gitlab(facts: Facts<'_>) -> Guide {
-    let address = facts.with_token().replacen(TOKEN, "${CHEESESHOP_TOKEN}", 1);
+    let address = Facts { token: "${CHEESESHOP_TOKEN}", ..facts }.with_token();
     let mut text = format!("variables:\n  PIP_INDEX_URL: {address}\n  UV_DEFAULT_INDEX: {address}\n");
     if facts.uploads {
         text += &format!(
@@ -221,14 +237,24 @@ fn gitlab(facts: Facts<'_>) -> Guide {
 mod tests {
     use super::*;
 
-    const PUBLIC: Facts<'_> =
-        Facts { index: "https://index.example/alice/dev", path: "alice/dev", private: false, uploads: true, user: "alice" };
+    const PUBLIC: Facts<'_> = Facts {
+        index: "https://index.example/alice/dev",
+        path: "alice/dev",
+        private: false,
+        uploads: true,
+        user: "alice",
+        token: TOKEN,
+    };
 
     fn all(facts: Facts<'_>) -> String {
+        written(&guides(facts))
+    }
+
+    fn written(guides: &[Guide]) -> String {
         let text = |guide: &Guide| {
             guide.snippets.iter().map(|s| format!("## {} — {}\n{}\n", guide.tool, s.place, s.text)).collect::<String>()
         };
-        guides(facts).iter().map(text).collect()
+        guides.iter().map(text).collect()
     }
 
     #[test]
@@ -239,6 +265,16 @@ mod tests {
     #[test]
     fn a_private_mirror() {
         insta::assert_snapshot!(all(Facts { private: true, uploads: false, ..PUBLIC }));
+    }
+
+    #[test]
+    fn a_secret_that_is_known() {
+        let facts = Facts { token: "cheeseshop_secret", ..PUBLIC };
+        let text = written(&with_secret(facts));
+        assert_eq!(text.matches("cheeseshop_secret").count(), 9, "{text}");
+        assert!(!text.contains("TOKEN"), "{text}");
+        let reading = written(&with_secret(Facts { uploads: false, ..facts }));
+        assert!(!reading.contains("publish") && reading.contains(":cheeseshop_secret@"), "{reading}");
     }
 
     #[test]

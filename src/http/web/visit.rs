@@ -82,9 +82,9 @@ impl<'a> Visit<'a> {
         outside::client(self.site, self.call.headers, self.call.peer)
     }
 
-    /// The value of a query parameter, empty if it is missing.
+    /// The value of a query parameter, empty if it is missing. No database looks for a NUL.
     pub fn query(&self, key: &str) -> String {
-        self.call.query_value(key).unwrap_or_default()
+        self.call.query_value(key).unwrap_or_default().replace('\0', "")
     }
 
     /// A page.
