@@ -205,6 +205,8 @@ pub const JOB_RETRY: Duration = Duration::from_secs(600);
 pub const FILENAME_BYTES_MAX: usize = 255;
 /// Projects that a file name is taken for. Each guess may cost one question to an upstream, and anybody may ask for any name.
 pub const FILENAME_GUESSES_MAX: usize = 4;
+/// Bytes of the reason why something is yanked: it stands on every page of the project.
+pub const YANK_REASON_BYTES_MAX: usize = 1000;
 /// Bytes of a version. It must fit into a file name beside the project's name and the tags.
 pub const VERSION_BYTES_MAX: usize = 200;
 
@@ -420,10 +422,18 @@ pub const WEB_NOTE_KEPT: Duration = Duration::from_secs(60);
 pub const WEB_PROJECTS_PER_PAGE: i64 = 100;
 /// Boxes that a form offers to be ticked; where there would be more, names are typed.
 pub const WEB_CHOICES_MAX: usize = 200;
+/// Releases, the newest, that a form offers to choose from.
+pub const WEB_RELEASES_OFFERED: usize = 500;
 /// Tokens on one page of their list.
 pub const WEB_TOKENS_PER_PAGE: usize = 100;
 /// Users on one page of their list.
 pub const WEB_USERS_PER_PAGE: i64 = 100;
+/// Changes on one page of the journal.
+pub const WEB_ACTIVITY_PER_PAGE: usize = 60;
+/// Changes that fit, of which those are shown that somebody may see.
+pub const WEB_ACTIVITY_LOOKED_AT: i64 = 600;
+/// Serials of the journal that one page looks through for what fits.
+pub const WEB_ACTIVITY_SERIALS: i64 = 10_000;
 /// Changes shown on the first page.
 pub const WEB_NEWS: usize = 12;
 /// Changes looked through for those that somebody may see.

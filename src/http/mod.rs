@@ -34,6 +34,7 @@ pub mod tls;
 pub mod upload;
 pub mod web;
 pub mod without_database;
+pub mod yank;
 
 use crate::error::{Error, Result};
 use crate::index::Core;
@@ -237,6 +238,7 @@ async fn dispatch(site: &Arc<Site>, call: &Call<'_>, route: Route<'_>, body: Bod
             files::file(site, call, user, index, &format!("+e/{folder}"), filename).await
         }
 
+        Route::Yank(user, index, project, version) => yank::yank(site, call, (user, index), project, version, body).await,
         Route::Docs(of) => docs::page(site, call, of).await,
         Route::FramedDocs(of) => docs::framed(call, of),
 

@@ -91,6 +91,10 @@ pub enum Route<'a> {
     /// `/{user}/{index}/{project}/{version}`
     Version(&'a str, &'a str, &'a str, &'a str),
 
+    // Scripts
+    /// `/{user}/{index}/{project}/{version}/+yank`
+    Yank(&'a str, &'a str, &'a str, &'a str),
+
     // People
     /// `/{user}/{index}/{project}/{version}/+doc/…`: a page of documentation.
     Docs(DocsPage<'a>),
@@ -159,6 +163,7 @@ pub fn route<'a>(segments: &'a [&'a str]) -> Route<'a> {
         [user, index, project, "json"] => Route::ProjectJson(At::Index(user, index), project, None),
         [user, index, project] => Route::Project(user, index, project),
         [user, index, project, version] => Route::Version(user, index, project, version),
+        [user, index, project, version, "+yank"] => Route::Yank(user, index, project, version),
         [user, index, project, version, "+doc", ref path @ ..] => Route::Docs(DocsPage { user, index, project, version, path }),
         [user, index, project, version, "+d", ref path @ ..] => {
             Route::FramedDocs(DocsPage { user, index, project, version, path })
@@ -218,6 +223,7 @@ mod tests {
             "/root/main/foo/json",
             "/root/main/foo",
             "/root/main/foo/1.0",
+            "/root/main/foo/1.0/%2Byank",
             "/root/main/foo/1.0/+doc",
             "/root/main/foo/latest/%2Bdoc/api/x.html",
             "/root/main/foo/1.0/+d/index.html",
@@ -263,6 +269,7 @@ mod tests {
         /root/main/foo/json -> ProjectJson(Index("root", "main"), "foo", None)
         /root/main/foo -> Project("root", "main", "foo")
         /root/main/foo/1.0 -> Version("root", "main", "foo", "1.0")
+        /root/main/foo/1.0/%2Byank -> Yank("root", "main", "foo", "1.0")
         /root/main/foo/1.0/+doc -> Docs(DocsPage { user: "root", index: "main", project: "foo", version: "1.0", path: [] })
         /root/main/foo/latest/%2Bdoc/api/x.html -> Docs(DocsPage { user: "root", index: "main", project: "foo", version: "latest", path: ["api", "x.html"] })
         /root/main/foo/1.0/+d/index.html -> FramedDocs(DocsPage { user: "root", index: "main", project: "foo", version: "1.0", path: ["index.html"] })

@@ -5,6 +5,7 @@
 //! descriptions go through `description`.
 
 pub mod accounts;
+pub mod activity;
 pub mod assets;
 pub mod descriptions;
 pub mod filled;
@@ -15,6 +16,7 @@ pub mod index_page;
 pub mod indexes;
 pub mod places;
 pub mod project;
+pub mod releases;
 pub mod rights;
 pub mod session;
 pub mod setup;
@@ -143,8 +145,12 @@ async fn own(visit: &Visit<'_>, place: Place<'_>, body: Body) -> Result<Reply> {
         (Place::Project(user, index, project, ProjectPlace::Compare), false) => {
             project::compare::show(visit, user, index, project).await
         }
+        (Place::Activity, false) => activity::show(visit).await,
         (Place::Users | Place::Profile(_) | Place::DeleteUser(_) | Place::Tokens(_) | Place::RevokeToken(_), _) => {
             accounts::answer(visit, place, posts, body).await
+        }
+        (Place::Project(user, index, project, what), _) => {
+            releases::answer(visit, releases::Of { user, index, project }, what, posts, body).await
         }
         (Place::NewIndex | Place::IndexSettings(..) | Place::DeleteIndex(..), _) => {
             indexes::answer(visit, place, posts, body).await
