@@ -26,7 +26,7 @@ CHUNK = 64 << 10
 FREE_BYTES_MAX = 300_000
 FREE_HANDLES = (2, 8)
 """Enough for a connection or two: a system that gives not even those is one that nobody reaches."""
-FREE_MEMORY = (4 << 20, 48 << 20)
+FREE_MEMORY = (0, 24 << 20)
 
 
 def why_not() -> str:
