@@ -293,6 +293,47 @@ pub const PAGE_FILES_MAX: usize = 200_000;
 /// Bytes of one tag or comment of another index's HTML page, twice this at the worst. The HTML tokenizer compares each attribute
 /// with all before it, so one tag of a few MB would keep a thread busy for minutes. Yank reasons fit many times over.
 pub const PAGE_TAG_BYTES_MAX: usize = 32 << 10;
+
+// Search
+
+/// Searches carried out at once; more wait. Each may keep a connection to the database and a core busy for its whole time.
+pub const SEARCHES_AT_ONCE: usize = 2;
+/// Bytes of a description that are searched, from its beginning. What a project is about stands there; an index of all the rest would
+/// be many times as large.
+pub const SEARCH_DESCRIPTION_BYTES: usize = 4096;
+/// Hits that are looked for in all. Nobody turns so many pages.
+pub const SEARCH_HITS_MAX: usize = 500;
+/// Hits on one page.
+pub const SEARCH_HITS_PAGE: usize = 20;
+/// Indexes that a search on SQLite is narrowed to by what stands in the full-text tables. With more, entries are looked at one by one.
+pub const SEARCH_INDEX_MARKS_MAX: usize = 200;
+/// Entries that are made anew in one transaction: some 3 ms each on SQLite, whose other writers wait meanwhile.
+pub const SEARCH_MEND_BATCH: i64 = 20;
+/// How often it is looked whether all entries are there and of the last change.
+pub const SEARCH_MEND_EVERY: Duration = Duration::from_secs(3600);
+/// How old the names may be that mirrored projects and typing errors are looked up in, if something has changed since.
+pub const SEARCH_NAMES_AGE: Duration = Duration::from_secs(60);
+/// Bytes of such names in memory. A public list of 900,000 takes about 25 MB; of one list no more than half of this is read.
+pub const SEARCH_NAMES_BYTES: u64 = 64 << 20;
+/// How long such names stay in memory when nobody searches.
+pub const SEARCH_NAMES_IDLE: Duration = Duration::from_secs(3600);
+/// Bytes of what is searched for.
+pub const SEARCH_QUERY_BYTES_MAX: usize = 200;
+/// Hits that an XML-RPC client is given, which can ask for no second page. PyPI gave as many.
+pub const SEARCH_RPC_HITS: usize = 100;
+/// Similar names that are shown where no name fits.
+pub const SEARCH_SIMILAR_MAX: usize = 20;
+/// Bytes of a summary and of the keywords that are searched and shown.
+pub const SEARCH_SUMMARY_BYTES: usize = 1000;
+/// How long one question to the database may take during a search. What was found before that is shown.
+pub const SEARCH_TIME_MAX: Duration = Duration::from_secs(2);
+/// Words of what is searched for.
+pub const SEARCH_WORDS_MAX: usize = 8;
+/// Bytes of an XML-RPC call, held in memory. A search has some hundred.
+pub const XMLRPC_BYTES_MAX: usize = 64 * 1024;
+/// Elements within one another in an XML-RPC call. A search has ten.
+pub const XMLRPC_DEPTH_MAX: usize = 32;
+
 // Sign-in and tokens
 
 /// Credentials that are remembered as good.

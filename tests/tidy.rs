@@ -144,7 +144,10 @@ const WORDS: &[(&str, &[&str])] = &[
         ],
     ),
     ("unsafe ", &[]),
-    ("to_lowercase(", &["src/index/settings.rs", "src/config/units.rs", "src/http/devpi/indexes.rs"]),
+    (
+        "to_lowercase(",
+        &["src/index/settings.rs", "src/index/search/query.rs", "src/config/units.rs", "src/http/devpi/indexes.rs"],
+    ),
 ];
 
 #[test]

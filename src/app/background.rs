@@ -37,6 +37,8 @@ impl Background {
         background.until_stopped(listen(core.clone()));
         background.every(limits::SESSION_PRUNING, "forget expired sessions", core, prune_sessions);
         background.every(limits::DOWNLOADS_FLUSH, "write the counts of downloads", core, count_downloads);
+        let stop = background.stop.clone();
+        background.every(limits::JOB_POLL, "keep the search complete", core, move |core| mend_search(core, stop.clone()));
         if let Some(gc) = gc {
             let stop = background.stop.clone();
             background.every(limits::JOB_POLL, "tidy up", core, move |core| tidy(core, gc.clone(), stop.clone()));
@@ -127,6 +129,16 @@ async fn tidy(core: Arc<Core>, gc: Gc, stop: CancellationToken) -> Result<()> {
         for (what, amount) in report.lines().into_iter().filter(|(_, amount)| amount.count > 0) {
             tracing::info!(count = amount.count, bytes = amount.bytes, "gc: {what}");
         }
+    }
+    Ok(())
+}
+
+/// The same.
+async fn mend_search(core: Arc<Core>, stop: CancellationToken) -> Result<()> {
+    jobs::schedule(&core, Recurring::Search, limits::SEARCH_MEND_EVERY).await?;
+    let work = jobs::run_once(&core, Recurring::Search, limits::SEARCH_MEND_EVERY, || jobs::search::mend(&core));
+    if let Some(Some(mended @ 1..)) = stop.run_until_cancelled(work).await.transpose()? {
+        tracing::info!(projects = mended, "made missing entries of the search");
     }
     Ok(())
 }

@@ -31,8 +31,8 @@ pub const TABLES: &[&str] = &[
     "journal",
 ];
 
-/// The tables that stay: what they hold is of one installation. Whoever was signed in signs in again.
-pub const LEFT_OUT: &[&str] = &["sessions", "nodes", "jobs"];
+/// The tables that stay: what they hold is of one installation, or made from the others. Whoever was signed in signs in again.
+pub const LEFT_OUT: &[&str] = &["sessions", "nodes", "jobs", "search_entries"];
 
 /// What a column holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -294,7 +294,8 @@ mod tests {
         let (db, _folder) = testing::sqlite().await;
         let Conn::Sqlite(mut h) = db.read().await.unwrap() else { unreachable!() };
         let found: Vec<String> = query_scalar(
-            "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' AND name NOT LIKE '\\_sqlx%' ESCAPE '\\'",
+            "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' AND name NOT LIKE '\\_sqlx%' ESCAPE '\\'
+             AND name NOT LIKE 'fts\\_%' ESCAPE '\\'",
         )
         .fetch_all(&mut *h)
         .await

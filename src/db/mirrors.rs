@@ -4,7 +4,7 @@ use super::{Conn, IndexId, Result, Serial};
 use crate::clock::Timestamp;
 use crate::pypi::{ProjectName, Sha256};
 use crate::{on, sql};
-use sqlx::{FromRow, query, query_as};
+use sqlx::{FromRow, query, query_as, query_scalar};
 
 /// One remembered page, its record still packed.
 #[derive(Debug, Clone, FromRow)]
@@ -126,6 +126,18 @@ pub async fn shelf(c: &mut Conn, index: IndexId, after: &str, count: i64) -> Res
     on!(c, c => query_as(sql!(
         "SELECT name, checked, failures FROM mirror_pages WHERE index_id = $1 AND name > $2 ORDER BY name LIMIT $3"
     )).bind(index).bind(after).bind(count).fetch_all(c).await)
+}
+
+/// The same without serials: read off the key alone, whatever the pages weigh.
+pub async fn names(c: &mut Conn, index: IndexId) -> Result<Vec<String>> {
+    on!(c, c => query_scalar(sql!("SELECT name FROM mirror_pages WHERE index_id = $1 AND name <> '' ORDER BY name"))
+        .bind(index).fetch_all(c).await)
+}
+
+/// When what is remembered under this name last changed.
+pub async fn changed(c: &mut Conn, index: IndexId, name: &str) -> Result<Option<Timestamp>> {
+    on!(c, c => query_scalar(sql!("SELECT changed FROM mirror_pages WHERE index_id = $1 AND name = $2"))
+        .bind(index).bind(name).fetch_optional(c).await)
 }
 
 /// What was learnt of a mirrored wheel's METADATA.

@@ -7,6 +7,7 @@
 pub mod attachments;
 pub mod audit;
 pub mod blobs;
+pub mod bounded;
 pub mod copy;
 pub mod devpi_tokens;
 pub mod downloads;
@@ -23,6 +24,7 @@ pub mod mirrors;
 pub mod nodes;
 pub mod projects;
 pub mod releases;
+pub mod search;
 pub mod sessions;
 pub mod settings;
 #[cfg(test)]

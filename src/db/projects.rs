@@ -1,6 +1,6 @@
 //! Projects of an index.
 
-use super::{Conn, IndexId, ProjectId, Result, Serial};
+use super::{Conn, IndexId, ProjectId, Result, Serial, search};
 use crate::clock::Timestamp;
 use crate::pypi::{ProjectName, ProjectStatus};
 use crate::{on, sql};
@@ -56,9 +56,11 @@ pub async fn put(c: &mut Conn, index: IndexId, name: &ProjectName, display_name:
     )).bind(index).bind(name).bind(display_name).bind(now).fetch_one(c).await)
 }
 
-/// Notes the serial of the project's last change.
+/// Notes the serial of the project's last change, also for its entry in the search, which whoever changed what it tells of has
+/// made anew.
 pub async fn set_serial(c: &mut Conn, id: ProjectId, serial: Serial) -> Result<()> {
-    on!(c, c => query(sql!("UPDATE projects SET serial = $2 WHERE id = $1")).bind(id).bind(serial).execute(c).await.map(drop))
+    on!(&mut *c, c => query(sql!("UPDATE projects SET serial = $2 WHERE id = $1")).bind(id).bind(serial).execute(c).await.map(drop))?;
+    search::set_serial(c, id, serial).await
 }
 
 /// Reserves a name that has lost its last file, or releases it.
@@ -95,18 +97,20 @@ pub struct Shelved {
     pub name: ProjectName,
     /// The name as last uploaded.
     pub display_name: String,
-    /// The highest version, if there is any.
+    /// The version of the latest release, if there is any.
     pub version: Option<String>,
-    /// When the newest file came.
-    pub uploaded: Option<Timestamp>,
+    /// What its author says of it in one line.
+    pub summary: Option<String>,
+    /// When it was released.
+    pub released: Option<Timestamp>,
 }
 
-/// At most `count` projects of a stage whose names come after `after`, by name. Names that are only reserved are not among them.
+/// At most `count` projects of a stage whose names come after `after`, by name. Names that are only reserved are not among them. What is
+/// said of a project comes from its entry for searching, which one that was just taken in from an older version may not have yet.
 pub async fn shelf(c: &mut Conn, index: IndexId, after: &str, count: i64) -> Result<Vec<Shelved>> {
     on!(c, c => query_as(sql!(
-        "SELECT p.name, p.display_name,
-                (SELECT r.version FROM releases r WHERE r.project_id = p.id ORDER BY r.sort_key DESC LIMIT 1) AS version,
-                (SELECT MAX(f.uploaded) FROM files f WHERE f.project_id = p.id AND f.removed_serial IS NULL) AS uploaded
-         FROM projects p WHERE p.index_id = $1 AND p.name > $2 AND NOT p.reserved ORDER BY p.name LIMIT $3"
+        "SELECT p.name, p.display_name, e.version, e.summary, e.released
+         FROM projects p LEFT JOIN search_entries e ON e.project_id = p.id
+         WHERE p.index_id = $1 AND p.name > $2 AND NOT p.reserved ORDER BY p.name LIMIT $3"
     )).bind(index).bind(after).bind(count).fetch_all(c).await)
 }

@@ -60,6 +60,13 @@ pub async fn by_canonical(c: &mut Conn, project: ProjectId, canonical: &str) -> 
     )).bind(project).bind(canonical).fetch_optional(c).await)
 }
 
+/// A release's core metadata.
+pub async fn metadata(c: &mut Conn, release: ReleaseId) -> Result<Option<Value>> {
+    let metadata: Option<Json<Value>> =
+        on!(c, c => query_scalar(sql!("SELECT metadata FROM releases WHERE id = $1")).bind(release).fetch_optional(c).await)?;
+    Ok(metadata.map(|json| json.0))
+}
+
 /// A project's versions as uploaded, the oldest first: what a page needs of releases.
 pub async fn versions(c: &mut Conn, project: ProjectId) -> Result<Vec<(ReleaseId, String)>> {
     on!(c, c => query_as(sql!("SELECT id, version FROM releases WHERE project_id = $1 ORDER BY sort_key"))

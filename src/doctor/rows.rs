@@ -2,8 +2,9 @@
 
 use super::{Doctor, Weight};
 use crate::db::audit::{self, Placed};
-use crate::db::{self, Conn};
+use crate::db::{self, Conn, ProjectId};
 use crate::error::Result;
+use crate::index::search::entry;
 use crate::limits;
 use crate::names::IndexPath;
 use std::collections::HashSet;
@@ -21,7 +22,58 @@ impl Doctor<'_> {
         let text = "its row tells another size than its blob's";
         self.each(async |c, after| audit::files_of_another_size(c, after, limits::GC_BATCH).await, "file-size", text).await?;
         self.examine_journal().await?;
-        self.examine_bases().await
+        self.examine_bases().await?;
+        self.examine_search().await
+    }
+
+    /// Entries of the search that are missing or of an earlier change. A server mends them by itself, so they are no problem.
+    async fn examine_search(&mut self) -> Result<()> {
+        let (mut count, mut after) = (0, ProjectId(0));
+        loop {
+            let outdated = db::search::outdated(&mut self.core.db.read().await?, after, limits::SEARCH_MEND_BATCH).await?;
+            let Some(last) = outdated.last() else { break };
+            (count, after) = (count + outdated.len(), *last);
+            if self.options.repair {
+                entry::mend(self.core, &outdated).await?;
+            }
+        }
+        if count > 0 {
+            let weight = if self.options.repair { Weight::Repaired } else { Weight::Note };
+            let text = "the search does not know their last change yet; a running server sees to it within the hour";
+            self.found(weight, "search", format!("{count} projects"), text);
+        }
+        if self.options.deep { self.examine_entries().await } else { Ok(()) }
+    }
+
+    /// Entries that are said to be of the last change, and tell something else.
+    async fn examine_entries(&mut self) -> Result<()> {
+        let mut after = ProjectId(0);
+        loop {
+            // Of one moment, so that a change is seen whole or not at all.
+            let mut c = self.core.db.snapshot().await?;
+            let some = db::search::up_to_date(&mut c, after, limits::GC_BATCH).await?;
+            let Some((last, ..)) = some.last() else { return Ok(()) };
+            after = *last;
+            let mut wrong = Vec::new();
+            for (project, index, name) in &some {
+                let agrees = match entry::of(&mut c, *project).await? {
+                    Some(entry) => db::search::agrees(&mut c, &entry).await?,
+                    None => false,
+                };
+                if !agrees {
+                    wrong.push((*project, *index, name));
+                }
+            }
+            drop(c);
+            for (project, index, name) in wrong {
+                if self.options.repair {
+                    entry::mend(self.core, &[project]).await?;
+                }
+                let index = self.core.tree.load().by_id(index).map(|index| index.path.to_string()).unwrap_or_default();
+                let text = "the search tells something else of it than its latest release";
+                self.repairable("search", format!("{index} {name}"), text);
+            }
+        }
     }
 
     /// Tells of every row that `question` gives.

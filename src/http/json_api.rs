@@ -350,15 +350,5 @@ mod tests {
             }
             assert_eq!(server.get("/packages/source/c/cheese-cellar/other-1.tar.gz", "").await.status, 404);
         }
-
-        async fn a_search_by_old_clients_is_not_taken_for_something_else(db: Db) {
-            let server = Server::start(db).await;
-            server.user("alice", &[("dev", json!({"acl_upload": ":ANONYMOUS:"}))]).await;
-            for path in ["/pypi", "/alice/dev", "/alice/dev/"] {
-                let call = server.request("POST", path, "").header("content-type", "text/xml");
-                let answer = server.send(call, b"<?xml version='1.0'?><methodCall/>".to_vec()).await;
-                assert!((400..500).contains(&answer.status), "{path}: {}", answer.status);
-            }
-        }
     }
 }

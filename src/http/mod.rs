@@ -23,6 +23,7 @@ pub mod range;
 pub mod reply;
 pub mod request_body;
 pub mod router;
+pub mod search;
 pub mod serve;
 pub mod shutdown;
 pub mod simple;
@@ -34,6 +35,7 @@ pub mod tls;
 pub mod upload;
 pub mod web;
 pub mod without_database;
+pub mod xmlrpc;
 pub mod yank;
 
 use crate::error::{Error, Result};
@@ -223,6 +225,12 @@ async fn handle(site: &Arc<Site>, parts: &Parts, body: Body, peer: SocketAddr, n
 /// One line a route: which handler answers which method.
 async fn dispatch(site: &Arc<Site>, call: &Call<'_>, route: Route<'_>, body: Body) -> Result<Reply> {
     match route {
+        Route::Search if call.reads() => search::json(site, call).await,
+        Route::Root if search::is_rpc(call) => search::rpc(site, call, None, body).await,
+        Route::Rpc if search::is_rpc(call) => search::rpc(site, call, Some(At::Default), body).await,
+        Route::Index(user, index) if search::is_rpc(call) => search::rpc(site, call, Some(At::Index(user, index)), body).await,
+        Route::SimpleList(at) if search::is_rpc(call) => search::rpc(site, call, Some(at), body).await,
+
         Route::SimpleList(at) if call.reads() => simple::list(site, call, at).await,
         Route::SimpleProject(at, project, depth) if call.reads() => {
             simple::project(site, call, Stand::Simple(at, depth), project).await

@@ -77,6 +77,8 @@ pub fn class(route: Route<'_>, method: &Method, headers: &HeaderMap) -> metrics:
         | Route::Legacy
         | Route::Root
         | Route::Api(..)
+        | Route::Search
+        | Route::Rpc
         | Route::Login
         | Route::Status
         | Route::AuthCheck

@@ -65,6 +65,12 @@ pub enum Route<'a> {
     /// `/packages/source/{letter}/{project}/{filename}`
     SourceArchive(&'a str, &'a str),
 
+    // Tools that search
+    /// `/+search`
+    Search,
+    /// `/pypi`, where PyPI takes XML-RPC; so do `/` and each index.
+    Rpc,
+
     // devpi-client; an index is also where uploads go
     /// `/`
     Root,
@@ -127,12 +133,14 @@ pub fn route<'a>(segments: &'a [&'a str]) -> Route<'a> {
         ["+login"] => Route::Login,
         ["+status"] => Route::Status,
         ["+authcheck"] => Route::AuthCheck,
+        ["+search"] => Route::Search,
 
         ["_", ref rest @ ..] if place(rest) != Place::Nowhere => Route::Web(place(rest)),
         ["simple"] => Route::SimpleList(At::Default),
         ["simple", project] => Route::SimpleProject(At::Default, project, Depth::Default),
         ["legacy"] => Route::Legacy,
         ["legacy", "+simple", project] => Route::SimpleProject(At::Default, project, Depth::Legacy),
+        ["pypi"] => Route::Rpc,
         ["pypi", project, "json"] => Route::ProjectJson(At::Default, project, None),
         ["pypi", project, version, "json"] => Route::ProjectJson(At::Default, project, Some(version)),
         ["packages", "source", _, project, filename] => Route::SourceArchive(project, filename),
@@ -192,6 +200,7 @@ mod tests {
             "//simple//foo",
             "/legacy/",
             "/legacy/%2Bsimple/foo/",
+            "/pypi/",
             "/pypi/foo/json",
             "/pypi/foo/1.0/json",
             "/foo/json",
@@ -202,6 +211,7 @@ mod tests {
             "/+login",
             "/+status",
             "/+authcheck",
+            "/+search",
             "/+nothing",
             "/_/oidc/audience",
             "/metrics",
@@ -238,6 +248,7 @@ mod tests {
         //simple//foo -> SimpleProject(Default, "foo", Default)
         /legacy/ -> Legacy
         /legacy/%2Bsimple/foo/ -> SimpleProject(Default, "foo", Legacy)
+        /pypi/ -> Rpc
         /pypi/foo/json -> ProjectJson(Default, "foo", None)
         /pypi/foo/1.0/json -> ProjectJson(Default, "foo", Some("1.0"))
         /foo/json -> ProjectJson(Default, "foo", None)
@@ -248,6 +259,7 @@ mod tests {
         /+login -> Login
         /+status -> Status
         /+authcheck -> AuthCheck
+        /+search -> Search
         /+nothing -> Nothing
         /_/oidc/audience -> Nothing
         /metrics -> Metrics

@@ -11,6 +11,7 @@ use super::listing::Listings;
 use super::mirror::{Forced, Outcomes};
 use super::nodes::Nodes;
 use super::pages::Pages;
+use super::search::Searches;
 use super::settings::UploadChecks;
 use super::store_try::StoreTry;
 use super::throttle::Throttle;
@@ -76,6 +77,8 @@ pub struct Core {
     pub metrics: Arc<Metrics>,
     /// When these parts were put together.
     pub started: Timestamp,
+    /// Names for searching, and turns.
+    pub searches: Searches,
     /// Work that goes on when its client has left; shutdown waits for it.
     pub tasks: TaskTracker,
 }
@@ -144,6 +147,7 @@ impl Core {
             figures: Counted::default(),
             metrics: Arc::default(),
             started,
+            searches: Searches::default(),
             tasks: TaskTracker::new(),
         })
     }

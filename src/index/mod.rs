@@ -44,6 +44,7 @@ pub mod record;
 pub mod release;
 pub mod restrictions;
 pub mod results;
+pub mod search;
 pub mod settings;
 pub mod setup;
 pub mod store;

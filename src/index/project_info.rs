@@ -35,10 +35,6 @@ impl Release<'_> {
         let all = self.files.iter().all(|listed| listed.file.yanked.is_some());
         self.files.first().filter(|_| all).and_then(|listed| listed.file.yanked.as_deref())
     }
-
-    fn is_prerelease(&self) -> bool {
-        Version::parse(self.version).is_ok_and(|version| version.is_prerelease())
-    }
 }
 
 /// The releases of a listing, the oldest first. A version that lost its files, or never had any, has none here too.
@@ -67,7 +63,13 @@ pub fn releases(listing: &Listing) -> Vec<Release<'_>> {
 /// files count only if no other is there.
 pub fn latest<'r, 'a>(releases: &'r [Release<'a>]) -> Option<&'r Release<'a>> {
     // Of equals the last one is taken, which is the highest version.
-    releases.iter().max_by_key(|release| (!release.files.is_empty(), release.yanked().is_none(), !release.is_prerelease()))
+    releases.iter().max_by_key(|release| precedence(release.version, !release.files.is_empty(), release.yanked().is_some()))
+}
+
+/// What comes before the version where releases vie for speaking for their project.
+pub(super) fn precedence(version: &str, has_files: bool, is_yanked: bool) -> impl Ord + use<> {
+    let is_prerelease = Version::parse(version).is_ok_and(|version| version.is_prerelease());
+    (has_files, !is_yanked, !is_prerelease)
 }
 
 /// The release of this version, however it is written.

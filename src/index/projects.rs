@@ -44,7 +44,7 @@ pub async fn own(core: &Core, index: &Index) -> Result<Vec<ProjectName>> {
 }
 
 /// Where the list of all upstream's projects is kept: no project has this name.
-const LIST: &str = "";
+pub(super) const LIST: &str = "";
 
 async fn mirrored(core: &Arc<Core>, index: &Arc<Index>) -> Result<Vec<(ProjectName, Serial)>> {
     let mut known = db::mirrors::page_names(&mut core.db.read().await?, index.id).await?;
@@ -164,9 +164,14 @@ async fn keep(core: &Core, index: &Index, row: Option<&MirrorPage>, names: &[Pro
     Ok(())
 }
 
+/// A list as it is kept: one name a line.
+pub(super) fn unpacked(body: &[u8]) -> std::io::Result<impl std::io::Read> {
+    zstd::Decoder::new(body)
+}
+
 async fn unpack(body: Vec<u8>) -> Result<Vec<ProjectName>> {
     let work = tokio::task::spawn_blocking(move || {
-        let text = std::io::read_to_string(zstd::Decoder::new(body.as_slice())?)?;
+        let text = std::io::read_to_string(unpacked(&body)?)?;
         Ok::<_, std::io::Error>(text.lines().filter_map(|line| ProjectName::parse(line).ok()).collect())
     });
     work.await?.map_err(Error::from)

@@ -8,6 +8,7 @@ mod source;
 
 use super::access::{self, Action as Wanted, Caller};
 use super::core::Core;
+use super::search::entry;
 use super::store::{self, Incoming, Outcome};
 use super::tree::Index;
 use super::{file_log, follow, keep, publish};
@@ -100,6 +101,9 @@ async fn write(c: &mut Conn, push: &Push<'_>) -> Result<(Vec<Step>, bool)> {
     if let Some(docs) = &parcel.docs {
         changed |= attach(c, push, release, None, docs).await? != Outcome::Identical;
         steps.push(Step::Docs);
+    }
+    if stored.is_empty() {
+        entry::renew(c, project).await?;
     }
     let change = Change {
         actor: push.actor,

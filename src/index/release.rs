@@ -5,6 +5,7 @@
 
 use super::access::{self, Action as Wanted, Caller};
 use super::core::Core;
+use super::search::entry;
 use super::settings::Kind;
 use super::tree::Index;
 use super::{download, follow, store};
@@ -79,6 +80,7 @@ async fn carry_out(work: Work, target: Target) -> Result<()> {
         if is_empty(&mut c, &known).await? {
             db::projects::set_reserved(&mut c, known.id, true).await?;
         }
+        entry::renew(&mut c, known.id).await?;
         let serial = work.journal(&mut c, chosen.action, json!({"filenames": chosen.filenames()}), now).await?;
         for file in &chosen.files {
             db::files::set_removed(&mut c, file.id, serial, now).await?;
@@ -115,6 +117,7 @@ pub async fn yank(
         for file in &chosen.files {
             db::files::set_yanked(&mut c, file.id, reason.as_deref()).await?;
         }
+        entry::renew(&mut c, known.id).await?;
         let action = if reason.is_some() { Action::FileYank } else { Action::FileUnyank };
         let detail = json!({"filenames": chosen.filenames(), "reason": reason});
         let serial = work.journal(&mut c, action, detail, now).await?;

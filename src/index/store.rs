@@ -3,6 +3,7 @@
 //! It asks nobody whether the caller may; that was decided before. Nothing is visible until the caller commits, and the
 //! journal row, which [`seal`] writes, is the last statement before that.
 
+use super::search::entry;
 use super::tree::Index;
 use super::{file_log, keep};
 use crate::blobs::Blobs;
@@ -14,6 +15,7 @@ use crate::db::{self, Conn, FileId, ProjectId, ReleaseId, Serial};
 use crate::error::{Error, Result};
 use crate::pypi::{ProjectName, filename_guess, version};
 use serde_json::Value;
+use std::collections::BTreeSet;
 
 /// A file on its way into a stage. Its blobs are at rest already.
 #[derive(Debug)]
@@ -101,6 +103,10 @@ pub async fn put(c: &mut Conn, blobs: &Blobs, index: &Index, file: &Incoming<'_>
 
 /// Writes the journal row and, with its serial, ends what [`put`] began. Commit next.
 pub async fn seal(c: &mut Conn, stored: &[Stored], change: &Change<'_>, now: Timestamp) -> Result<Serial> {
+    let changed = stored.iter().filter(|one| one.outcome != Outcome::Identical).map(|one| one.project);
+    for project in changed.collect::<BTreeSet<_>>() {
+        entry::renew(c, project).await?;
+    }
     let serial = db::journal::append(c, change, now).await?;
     for one in stored.iter().filter(|one| one.outcome != Outcome::Identical) {
         db::files::set_added(c, one.file, serial).await?;

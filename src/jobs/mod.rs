@@ -8,6 +8,7 @@ mod blobs;
 pub mod gc;
 mod mirrors;
 mod retention;
+pub mod search;
 
 use crate::clock::Timestamp;
 use crate::db::{self, JobId};
@@ -22,12 +23,16 @@ use std::time::Duration;
 pub enum Recurring {
     /// [`gc::run`].
     Gc,
+    /// [`search::mend`].
+    Search,
 }
 
 impl Recurring {
     fn kind(self) -> &'static str {
         match self {
             Recurring::Gc => "gc",
+            // As in the migration that makes the first one, due at once.
+            Recurring::Search => "search",
         }
     }
 }

@@ -50,6 +50,11 @@ impl ProjectName {
     }
 }
 
+/// Writes any text as names are written, as far as that goes: for looking up names that somebody has typed only a part of.
+pub fn like(text: &str) -> String {
+    normalize(text.trim_matches(['-', '_', '.']))
+}
+
 fn normalize(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {

@@ -46,6 +46,8 @@ mod ready;
 mod removal;
 mod request_ids;
 mod retention;
+mod search;
+mod search_rpc;
 mod test_results;
 mod upload_forms;
 mod web_pages;

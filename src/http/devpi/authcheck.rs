@@ -42,6 +42,9 @@ fn index_of(asked: Route<'_>) -> Option<At<'_>> {
         Route::Docs(page) | Route::FramedDocs(page) => Some(At::Index(page.user, page.index)),
         Route::Legacy | Route::SourceArchive(..) => Some(At::Default),
         Route::Root
+        // These look by themselves at what may be read.
+        | Route::Search
+        | Route::Rpc
         | Route::Api(..)
         | Route::Login
         | Route::Status

@@ -63,6 +63,7 @@ struct Row {
     name: String,
     link: String,
     version: Option<String>,
+    summary: Option<String>,
     date: Option<Day>,
     failing: bool,
 }
@@ -134,8 +135,18 @@ async fn shelf(visit: &Visit<'_>, index: &Index, link: &str) -> Result<Shelf> {
             .into_iter()
             .map(|project| {
                 let link = row(&project.name);
-                let date = project.uploaded.map(Day);
-                (project.name, Row { name: project.display_name, link, version: project.version, date, failing: false })
+                let date = project.released.map(Day);
+                (
+                    project.name,
+                    Row {
+                        name: project.display_name,
+                        link,
+                        version: project.version,
+                        summary: project.summary,
+                        date,
+                        failing: false,
+                    },
+                )
             })
             .collect(),
         Kind::Mirror => db::mirrors::shelf(&mut c, index.id, &after, wanted + 1)
@@ -143,7 +154,17 @@ async fn shelf(visit: &Visit<'_>, index: &Index, link: &str) -> Result<Shelf> {
             .into_iter()
             .map(|project| {
                 let (name, link) = (project.name.to_string(), row(&project.name));
-                (project.name, Row { name, link, version: None, date: Some(Day(project.checked)), failing: project.failures > 0 })
+                (
+                    project.name,
+                    Row {
+                        name,
+                        link,
+                        version: None,
+                        summary: None,
+                        date: Some(Day(project.checked)),
+                        failing: project.failures > 0,
+                    },
+                )
             })
             .collect(),
     };

@@ -202,7 +202,10 @@ fn pypirc(facts: Facts<'_>) -> Guide {
 
 fn devpi(facts: Facts<'_>) -> Guide {
     let upload = if facts.uploads { "\ndevpi upload" } else { "" };
-    guide("devpi", vec![("in a shell", format!("devpi use {}\ndevpi login {}{upload}", facts.index, facts.user))])
+    // First the server, then the index: whoever is not signed in yet may not be shown that there is such an index.
+    let server = facts.index.rsplitn(3, '/').last().unwrap_or(facts.index);
+    let text = format!("devpi use {server}\ndevpi login {}\ndevpi use {}{upload}", facts.user, facts.path);
+    guide("devpi", vec![("in a shell", text)])
 }
 
 fn github(facts: Facts<'_>) -> Guide {

@@ -13,7 +13,7 @@ use crate::index::core::Core;
 use crate::index::inspect::{DocsZip, Refused};
 use crate::index::store::{self, Outcome};
 use crate::index::tree::Index;
-use crate::index::{fetch, follow, keep};
+use crate::index::{fetch, follow, keep, search};
 use crate::pypi::{ProjectName, version};
 use serde_json::json;
 use std::sync::Arc;
@@ -107,6 +107,7 @@ async fn record(core: &Core, entry: &Entry<'_>) -> Result<Outcome> {
     if outcome == Outcome::Identical {
         return Ok(outcome);
     }
+    search::entry::renew(&mut c, project).await?;
     let change = Change {
         actor: entry.actor,
         index: Some(entry.index.id),

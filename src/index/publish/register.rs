@@ -9,6 +9,7 @@ use crate::db::{self, Conn};
 use crate::error::{Error, Result};
 use crate::index::access::{self, Action as Wanted, Caller};
 use crate::index::core::Core;
+use crate::index::search::entry;
 use crate::index::settings::UploadChecks;
 use crate::index::tree::Index;
 use crate::index::{follow, store};
@@ -40,6 +41,7 @@ pub async fn register(core: &Arc<Core>, caller: &Caller, index: &Arc<Index>, fie
             return Ok(());
         }
         store::put_release(&mut c, project, &registration.version, &registration.metadata, now).await?;
+        entry::renew(&mut c, project).await?;
         let change = Change {
             actor: &actor,
             index: Some(index.id),

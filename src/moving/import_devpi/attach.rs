@@ -8,7 +8,7 @@ use crate::db::journal::{Action, Change};
 use crate::db::{self, Conn, FileId, ProjectId, ReleaseId};
 use crate::index::settings::Kind;
 use crate::index::tree::Index;
-use crate::index::{Core, fetch, file_log, keep, store};
+use crate::index::{Core, fetch, file_log, keep, search, store};
 use crate::moving::dump::{self, FileEntry, FileKind};
 use crate::moving::dump_reader::{Item, Items, Wanted};
 use crate::moving::plain;
@@ -135,6 +135,7 @@ async fn write(core: &Core, place: &Place<'_>, brought: &Brought) -> Result<Atta
         let same = known.iter().any(|one| one.filename == place.filename && one.sha256 == brought.blob.sha256);
         return Ok(if same { Attached::There } else { Attached::Left(Problem::new(Reason::Conflict, "")) });
     }
+    search::entry::renew(&mut c, project).await.map_err(plain)?;
     let detail = json!({"attachment": place.filename});
     let change =
         Change { actor: ACTOR, index: Some(place.index.id), project: Some(&place.project), action: Action::Import, detail };

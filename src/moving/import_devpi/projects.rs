@@ -6,6 +6,7 @@ use super::mirrored;
 use crate::db::journal::{Action, Change};
 use crate::db::{self, ProjectId};
 use crate::index::publish::check_version;
+use crate::index::search::entry;
 use crate::index::settings::Kind;
 use crate::index::tree::Index;
 use crate::index::{Core, store};
@@ -125,6 +126,7 @@ async fn write(core: &Core, index: &Index, name: &ProjectName, display: &str, re
     for release in releases {
         store::put_release(&mut c, project, &release.version, &release.metadata, now).await.map_err(plain)?;
     }
+    entry::renew(&mut c, project).await.map_err(plain)?;
     let detail = json!({"releases": releases.len()});
     let change = Change { actor: ACTOR, index: Some(index.id), project: Some(name), action: Action::Import, detail };
     let serial = db::journal::append(&mut c, &change, now).await?;

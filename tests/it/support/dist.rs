@@ -30,7 +30,16 @@ impl Dist {
 
     /// A wheel with further metadata lines, and `content` as its module.
     pub fn wheel_with(name: &str, version: &str, more: &str, content: &[u8]) -> Self {
-        let metadata = metadata(name, version, more);
+        Self::wheel_of(name, version, metadata(name, version, more), content)
+    }
+
+    /// A wheel with this summary, these keywords and this description.
+    pub fn described(name: &str, version: &str, summary: &str, keywords: &str, description: &str) -> Self {
+        let head = format!("Metadata-Version: 2.1\nName: {name}\nVersion: {version}\nSummary: {summary}\nKeywords: {keywords}\n");
+        Self::wheel_of(name, version, format!("{head}\n{description}\n").into_bytes(), b"")
+    }
+
+    fn wheel_of(name: &str, version: &str, metadata: Vec<u8>, content: &[u8]) -> Self {
         let stem = format!("{}-{version}", name.replace(['-', '.'], "_"));
         let inside = |file: &str| format!("{stem}.dist-info/{file}");
         let module = format!("{}/__init__.py", name.replace(['-', '.'], "_"));

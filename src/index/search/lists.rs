@@ -1,0 +1,175 @@
+//! The names that a search looks through in memory: those that mirrors know, and those of the stages for the sake of typing errors.
+//!
+//! Made when they are first wanted, within a budget of bytes, and made anew in the background when they are old; until then a search
+//! goes through the old ones. What is in a stage is found without these lists as soon as it is published. Upstream is never asked.
+
+use super::names::Names;
+use crate::clock::Timestamp;
+use crate::db::{self, IndexId, Serial};
+use crate::error::{Error, Result};
+use crate::index::core::Core;
+use crate::index::flight::Flights;
+use crate::index::projects;
+use crate::limits;
+use moka::future::Cache;
+use std::io::Read;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Whose names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Of {
+    /// All stages'.
+    Stages,
+    /// A mirror's.
+    Mirror(IndexId),
+}
+
+/// The names of some indexes, as they were at some moment.
+#[derive(Debug)]
+pub struct List {
+    /// By index; of a mirror in two parts, which have no name in common.
+    pub parts: Vec<(IndexId, Arc<Names>)>,
+    /// The first of these parts if it is upstream's list, and when that last changed.
+    upstream: Option<(Timestamp, Arc<Names>)>,
+    made: Duration,
+    seen: Serial,
+}
+
+impl List {
+    fn bytes(&self) -> usize {
+        self.parts.iter().map(|(_, names)| names.bytes() + size_of::<Names>()).sum()
+    }
+
+    /// Whether nothing can have changed, or little.
+    fn is_fresh(&self, core: &Core) -> bool {
+        self.seen == core.changes.seen() || core.clock.uptime().saturating_sub(self.made) < limits::SEARCH_NAMES_AGE
+    }
+}
+
+/// The lists that are kept.
+#[derive(Debug)]
+pub struct Lists {
+    kept: Cache<Of, Arc<List>>,
+    making: Flights<Of>,
+}
+
+impl Default for Lists {
+    fn default() -> Self {
+        let weigh = |_: &Of, list: &Arc<List>| u32::try_from(list.bytes()).unwrap_or(u32::MAX);
+        let kept =
+            Cache::builder().max_capacity(limits::SEARCH_NAMES_BYTES).weigher(weigh).time_to_idle(limits::SEARCH_NAMES_IDLE);
+        Self { kept: kept.build(), making: Flights::default() }
+    }
+}
+
+/// The list; made now if it is not there.
+pub async fn list(core: &Arc<Core>, of: Of) -> Result<Arc<List>> {
+    let Some(list) = core.searches.lists.kept.get(&of).await else { return renew(core.clone(), of).await };
+    if !list.is_fresh(core) {
+        let core = core.clone();
+        core.tasks.clone().spawn(async move {
+            if let Err(error) = renew(core, of).await {
+                tracing::warn!(%error, "the names for searching could not be read anew");
+            }
+        });
+    }
+    Ok(list)
+}
+
+/// Makes the list anew, unless somebody else has just done it.
+async fn renew(core: Arc<Core>, of: Of) -> Result<Arc<List>> {
+    let lists = &core.searches.lists;
+    let _turn = lists.making.turn(of).await;
+    let before = lists.kept.get(&of).await;
+    if let Some(list) = before.as_ref().filter(|list| list.is_fresh(&core)) {
+        return Ok(list.clone());
+    }
+    let (made, seen) = (core.clock.uptime(), core.changes.seen());
+    let (parts, upstream) = match of {
+        Of::Stages => (of_stages(&core).await?, None),
+        Of::Mirror(index) => of_mirror(&core, index, before.and_then(|list| list.upstream.clone())).await?,
+    };
+    let list = Arc::new(List { parts, upstream, made, seen });
+    lists.kept.insert(of, list.clone()).await;
+    Ok(list)
+}
+
+type Parts = Vec<(IndexId, Arc<Names>)>;
+
+async fn of_stages(core: &Core) -> Result<Parts> {
+    let rows = db::search::names(&mut core.db.read().await?).await?;
+    let pack = move || {
+        let by_index = rows.chunk_by(|a, b| a.0 == b.0);
+        by_index.map(|some| (some[0].0, Arc::new(Names::of(some.iter().map(|(_, name)| name.as_str()).collect())))).collect()
+    };
+    Ok(tokio::task::spawn_blocking(pack).await?)
+}
+
+/// Upstream's list as it is kept, and what was asked for without being on it.
+async fn of_mirror(
+    core: &Core,
+    index: IndexId,
+    before: Option<(Timestamp, Arc<Names>)>,
+) -> Result<(Parts, Option<(Timestamp, Arc<Names>)>)> {
+    let wants_list = core.tree.load().by_id(index).is_some_and(|index| !index.settings.mirror_no_project_list);
+    let mut c = core.db.read().await?;
+    let changed = match wants_list {
+        true => db::mirrors::changed(&mut c, index, projects::LIST).await?,
+        false => None,
+    };
+    let upstream = match (changed, before) {
+        (None, _) => None,
+        (Some(changed), Some(before)) if before.0 == changed => Some(before),
+        (Some(changed), _) => match db::mirrors::page(&mut c, index, projects::LIST).await? {
+            Some(page) => {
+                // With what is noted beside them, names take about twice the bytes of their text.
+                let unpack = move || unpack(&page.body, limits::SEARCH_NAMES_BYTES / 2);
+                Some((changed, Arc::new(tokio::task::spawn_blocking(unpack).await??)))
+            }
+            None => None,
+        },
+    };
+    let asked_for = db::mirrors::names(&mut c, index).await?;
+    drop(c);
+    let listed = upstream.as_ref().map(|(_, names)| names.clone());
+    let pack = {
+        let listed = listed.clone();
+        move || {
+            let is_new = |name: &&str| !listed.as_ref().is_some_and(|listed| listed.contains(name));
+            Names::of(asked_for.iter().map(String::as_str).filter(is_new).collect())
+        }
+    };
+    let asked_for = Arc::new(tokio::task::spawn_blocking(pack).await?);
+    Ok((listed.into_iter().chain([asked_for]).map(|names| (index, names)).collect(), upstream))
+}
+
+/// Reads a list as it is kept, as far as `most` bytes. Blocks.
+fn unpack(body: &[u8], most: u64) -> Result<Names> {
+    let mut text = Vec::new();
+    projects::unpacked(body).map_err(Error::from)?.take(most).read_to_end(&mut text)?;
+    let text = String::from_utf8_lossy(&text);
+    // Of one that is larger the end is left out, with the half name there.
+    let end = text.rfind('\n').unwrap_or_default();
+    Ok(Names::of(text[..end].lines().filter(|name| !name.is_empty()).collect()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_too_large_for_memory_is_cut_between_names() {
+        let packed = zstd::bulk::compress(b"one\ntwo\nthree\nfour\n", 1).unwrap();
+        for (most, expected) in [(100, 4), (19, 4), (18, 3), (10, 2), (8, 2), (3, 0)] {
+            let names = unpack(&packed, most).unwrap();
+            assert_eq!((names.count(), names.contains("two"), names.contains("thr")), (expected, expected > 1, false), "{most}");
+        }
+    }
+
+    #[test]
+    fn an_empty_list_has_no_names() {
+        assert!(unpack(&zstd::bulk::compress(b"", 1).unwrap(), 100).unwrap().count() == 0);
+        assert_eq!(unpack(&zstd::bulk::compress(b"one\n", 1).unwrap(), 100).unwrap().count(), 1);
+    }
+}
