@@ -461,6 +461,10 @@ pub const WEB_NOTE_CHARS_MAX: usize = 300;
 pub const WEB_NOTE_KEPT: Duration = Duration::from_secs(60);
 /// Projects on one page of an index.
 pub const WEB_PROJECTS_PER_PAGE: i64 = 100;
+/// How long a form waits for another server that it asks something; the question goes on.
+pub const WEB_ASK_WAIT: Duration = Duration::from_secs(3);
+/// Free bytes, where files come in, below which the status page warns: a large file does not fit.
+pub const WEB_ROOM_BYTES_LOW: u64 = 2 << 30;
 /// Boxes that a form offers to be ticked; where there would be more, names are typed.
 pub const WEB_CHOICES_MAX: usize = 200;
 /// Releases, the newest, that a form offers to choose from.
@@ -469,6 +473,10 @@ pub const WEB_RELEASES_OFFERED: usize = 500;
 pub const WEB_TOKENS_PER_PAGE: usize = 100;
 /// Users on one page of their list.
 pub const WEB_USERS_PER_PAGE: i64 = 100;
+/// How long a count of what the server holds is used at least; otherwise a hundred times as long as it took.
+pub const FIGURES_KEPT: Duration = Duration::from_secs(10);
+/// How long a page waits for such a count.
+pub const FIGURES_WAIT: Duration = Duration::from_millis(5);
 /// Changes on one page of the journal.
 pub const WEB_ACTIVITY_PER_PAGE: usize = 60;
 /// Changes that fit, of which those are shown that somebody may see.

@@ -314,6 +314,13 @@ impl Blobs {
         blocking(move || spools.sweep_others(delete)).await
     }
 
+    /// Bytes that are free on the file system on which files come in, and all its bytes. With blobs in a folder that is usually where
+    /// they stay, too.
+    pub async fn room(&self) -> io::Result<(u64, u64)> {
+        let spools = self.spools.clone();
+        blocking(move || spools.room()).await
+    }
+
     /// Counts all blobs. Walks through the whole store: for the administrator's commands, not for requests.
     pub async fn usage(&self) -> io::Result<Usage> {
         let mut usage = Usage::default();

@@ -56,6 +56,11 @@ impl SpoolFolder {
         sweep(tmp, remove)
     }
 
+    /// Bytes that are free on its file system for this process, and all its bytes.
+    pub(super) fn room(&self) -> io::Result<(u64, u64)> {
+        Ok((fs4::available_space(&self.path)?, fs4::total_space(&self.path)?))
+    }
+
     /// A new, empty file.
     pub(super) fn new_file(self: &Arc<Self>) -> io::Result<TempFile> {
         self.with_new_path(|path| File::create_new(path).map_err(|err| naming(path, err)))

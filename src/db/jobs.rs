@@ -3,7 +3,7 @@
 use super::{Conn, JobId, Result};
 use crate::clock::Timestamp;
 use crate::{on, sql};
-use sqlx::{query, query_scalar};
+use sqlx::{FromRow, query, query_as, query_scalar};
 
 /// Makes sure that the job is there and is to be done at `run` at the latest.
 pub async fn schedule(c: &mut Conn, kind: &str, key: &str, run: Timestamp) -> Result<()> {
@@ -26,11 +26,40 @@ pub async fn renew(c: &mut Conn, id: JobId, held: Timestamp, until: Timestamp) -
         .bind(id).bind(held).bind(until).execute(c).await.map(|done| done.rows_affected() > 0))
 }
 
-/// Lets go of a job that is held until `held`: it is to be done again at `next`. `error` is why it failed, if it did.
-pub async fn finish(c: &mut Conn, id: JobId, held: Timestamp, next: Timestamp, error: Option<&str>) -> Result<()> {
+/// Lets go of a job that is held until `held` and ended at `now`: it is to be done again at `next`. `error` is why it failed, if it did.
+pub async fn finish(
+    c: &mut Conn,
+    id: JobId,
+    held: Timestamp,
+    (now, next): (Timestamp, Timestamp),
+    error: Option<&str>,
+) -> Result<()> {
     on!(c, c => query(sql!(
-        "UPDATE jobs SET run = $3, error = $4, attempts = CASE WHEN CAST($4 AS TEXT) IS NULL THEN 0 ELSE attempts END WHERE id = $1 AND run = $2"
-    )).bind(id).bind(held).bind(next).bind(error).execute(c).await.map(drop))
+        "UPDATE jobs SET run = $3, error = $4, attempts = CASE WHEN CAST($4 AS TEXT) IS NULL THEN 0 ELSE attempts END, ended = $5
+         WHERE id = $1 AND run = $2"
+    )).bind(id).bind(held).bind(next).bind(error).bind(now).execute(c).await.map(drop))
+}
+
+/// A job as people see it.
+#[derive(Debug, Clone, PartialEq, Eq, FromRow)]
+pub struct Job {
+    /// What is done.
+    pub kind: String,
+    /// What it is about; empty if the kind says all.
+    pub key: String,
+    /// When it is due; while a node is at it, until when that node holds it.
+    pub run: Timestamp,
+    /// How often it was begun since it was last done.
+    pub attempts: i64,
+    /// Why the last attempt failed, if it did.
+    pub error: Option<String>,
+    /// When the last attempt ended, well or not.
+    pub ended: Option<Timestamp>,
+}
+
+/// Every job.
+pub async fn all(c: &mut Conn) -> Result<Vec<Job>> {
+    on!(c, c => query_as(sql!("SELECT kind, key, run, attempts, error, ended FROM jobs ORDER BY kind, key LIMIT 100")).fetch_all(c).await)
 }
 
 /// When the job is due.

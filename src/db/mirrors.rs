@@ -73,6 +73,12 @@ pub async fn touch_list(c: &mut Conn, index: IndexId, name: &str, checked: Times
         .bind(index).bind(name).bind(checked).bind(failures).execute(c).await.map(drop))
 }
 
+/// When upstream was last asked for its list of projects, and how often it has failed since it last gave it; `None`: never.
+pub async fn list_state(c: &mut Conn, index: IndexId) -> Result<Option<(Timestamp, i64)>> {
+    on!(c, c => query_as(sql!("SELECT checked, failures FROM mirror_pages WHERE index_id = $1 AND name = ''"))
+        .bind(index).fetch_optional(c).await)
+}
+
 /// Notes that upstream did not answer; `false` if the page is no longer remembered.
 pub async fn note_failure(c: &mut Conn, index: IndexId, name: &str) -> Result<bool> {
     on!(c, c => query(sql!("UPDATE mirror_pages SET failures = failures + 1 WHERE index_id = $1 AND name = $2"))

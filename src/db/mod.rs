@@ -12,6 +12,7 @@ pub mod copy;
 pub mod devpi_tokens;
 pub mod downloads;
 pub mod dump;
+pub mod figures;
 pub mod files;
 pub mod ids;
 pub mod indexes;

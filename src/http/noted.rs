@@ -89,6 +89,7 @@ pub fn class(route: Route<'_>, method: &Method, headers: &HeaderMap) -> metrics:
         | Route::Token(..)
         | Route::Index(..)
         | Route::Project(..)
-        | Route::Version(..) => metrics::Route::Api,
+        | Route::Version(..)
+        | Route::Yank(..) => metrics::Route::Api,
     }
 }

@@ -4,6 +4,7 @@ use super::credentials::Verified;
 use super::docs::Directories;
 use super::downloads::Counts;
 use super::fetch::Fetches;
+use super::figures::Counted;
 use super::flight::Flights;
 use super::follow::Changes;
 use super::listing::Listings;
@@ -70,6 +71,8 @@ pub struct Core {
     pub learning: Flights<(IndexId, String)>,
     /// Whether the store of files could be used when it was last tried.
     pub store_try: StoreTry,
+    /// How much there is, as last counted.
+    pub figures: Counted,
     /// What is counted for the operator.
     pub metrics: Arc<Metrics>,
     /// When these parts were put together.
@@ -141,6 +144,7 @@ impl Core {
             forced: Forced::default(),
             learning: Flights::default(),
             store_try: StoreTry::default(),
+            figures: Counted::default(),
             metrics: Arc::default(),
             started,
             searches: Searches::default(),

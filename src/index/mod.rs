@@ -19,6 +19,7 @@ pub mod docs;
 pub mod download;
 pub mod downloads;
 pub mod fetch;
+pub mod figures;
 pub mod file_log;
 pub mod flight;
 pub mod follow;

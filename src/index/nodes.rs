@@ -219,6 +219,35 @@ async fn look(core: &Core) -> Result<()> {
     Ok(())
 }
 
+/// A node as people see it.
+#[derive(Debug)]
+pub struct Shown {
+    /// What it wrote.
+    pub node: Node,
+    /// Whether it is this one.
+    pub here: bool,
+    /// Whether it lives, as far as this one knows.
+    pub lives: bool,
+}
+
+/// All nodes, the oldest first; none on SQLite.
+pub async fn shown(core: &Core) -> Result<Vec<Shown>> {
+    let rows = db::nodes::all(&mut core.db.read().await?).await?;
+    let (me, uptime) = (core.nodes.me.get().map(|me| me.id.as_str()), core.clock.uptime());
+    let others = core.nodes.others();
+    let lives = |id: &str| {
+        let moved = others.0.get(id).and_then(|other| other.moved);
+        moved.is_some_and(|at| uptime.saturating_sub(at) <= limits::NODE_LIVE)
+    };
+    Ok(rows
+        .into_iter()
+        .map(|node| {
+            let here = me == Some(node.id.as_str());
+            Shown { here, lives: here || lives(&node.id), node }
+        })
+        .collect())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,6 +1,6 @@
 //! The list of all projects of an index, its bases and mirrors.
 
-use super::access::Sight;
+use super::access::{self, Caller, Sight};
 use super::core::Core;
 use super::mirror;
 use super::settings::Kind;
@@ -64,7 +64,7 @@ async fn upstream_list(core: &Arc<Core>, index: &Arc<Index>) -> Result<Vec<Proje
     let fresh = row.as_ref().is_some_and(|row| now < row.checked.plus(index.settings.mirror_cache_expiry.max(rest)));
     if !fresh
         && !core.rules.offline
-        && let Some(names) = ask(core, index, row.as_ref()).await?
+        && let Asked::Listed(names) = ask(core, index, row.as_ref()).await?
     {
         return Ok(names);
     }
@@ -74,21 +74,55 @@ async fn upstream_list(core: &Arc<Core>, index: &Arc<Index>) -> Result<Vec<Proje
     }
 }
 
-/// Asks upstream; `None` if what is kept still holds or has to do.
-async fn ask(core: &Core, index: &Index, row: Option<&MirrorPage>) -> Result<Option<Vec<ProjectName>>> {
-    let Ok(origin) = mirror::origin(index) else { return Ok(None) };
+/// What came of asking upstream for its list.
+#[derive(Debug)]
+pub enum Asked {
+    /// The list.
+    Listed(Vec<ProjectName>),
+    /// What is kept still holds.
+    Unchanged,
+    /// It did not give one: why.
+    Failed(String),
+}
+
+/// Asks upstream for its list now, whether or not it is time; whoever may configure the mirror may. Goes on if its caller does not wait.
+pub async fn ask_again(core: &Arc<Core>, caller: &Caller, index: &Arc<Index>) -> Result<Asked> {
+    if !access::may(caller, access::Action::Configure, index, None) {
+        return Err(Error::Forbidden(format!("no permission to make {} ask upstream", index.path)));
+    }
+    if index.kind != Kind::Mirror || index.settings.mirror_no_project_list {
+        return Err(Error::BadRequest(format!("{} has no list of projects to ask for", index.path)));
+    }
+    if core.rules.offline {
+        return Err(Error::BadRequest("the server is offline: it asks no other server".into()));
+    }
+    let (task, index) = (core.clone(), index.clone());
+    let asking = core.tasks.spawn(async move {
+        let _turn = task.refreshes.turn((index.id, None)).await;
+        let row = db::mirrors::page(&mut task.db.read().await?, index.id, LIST).await?;
+        ask(&task, &index, row.as_ref()).await
+    });
+    asking.await?
+}
+
+/// Asks upstream, and keeps what it says.
+async fn ask(core: &Core, index: &Index, row: Option<&MirrorPage>) -> Result<Asked> {
+    let origin = match mirror::origin(index) {
+        Ok(origin) => origin,
+        Err(why) => return Ok(Asked::Failed(why)),
+    };
     let etag = row.and_then(|row| row.etag.as_deref());
     let (content_type, body, etag) = match core.upstream.fetch_list(&origin, mirror::reach(index), etag).await {
         Ok(PageAnswer::Page { content_type, body, etag, .. }) => (content_type, body, etag),
         Ok(PageAnswer::NotModified) => {
             touch(core, index, 0).await?;
-            return Ok(None);
+            return Ok(Asked::Unchanged);
         }
-        Ok(PageAnswer::Missing) => return Ok(None),
+        Ok(PageAnswer::Missing) => return Ok(Asked::Failed("the other server has no list of projects".into())),
         Err(error) => {
             tracing::warn!(index = %index.path, %error, "upstream did not give its list of projects");
             touch(core, index, 1).await?;
-            return Ok(None);
+            return Ok(Asked::Failed(error.to_string()));
         }
     };
     let parsed =
@@ -96,11 +130,11 @@ async fn ask(core: &Core, index: &Index, row: Option<&MirrorPage>) -> Result<Opt
     match parsed {
         Ok(names) => {
             keep(core, index, row, &names, etag).await?;
-            Ok(Some(names))
+            Ok(Asked::Listed(names))
         }
         Err(error) => {
             tracing::warn!(index = %index.path, %error, "upstream's list of projects cannot be read");
-            Ok(None)
+            Ok(Asked::Failed(format!("its list of projects cannot be read: {error}")))
         }
     }
 }

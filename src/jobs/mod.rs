@@ -70,7 +70,7 @@ where
         Err(error) => (now.plus(limits::JOB_RETRY), Some(error.to_string())),
     };
     let mut c = core.db.begin().await?;
-    db::jobs::finish(&mut c, held.id, held.until, next, error.as_deref()).await?;
+    db::jobs::finish(&mut c, held.id, held.until, (now, next), error.as_deref()).await?;
     c.commit().await?;
     done.map(Some)
 }

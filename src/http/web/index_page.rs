@@ -1,6 +1,7 @@
 //! An index's page: its projects, the order in which it looks for them, its settings in words, and how tools are pointed at it.
 
 use super::home;
+use super::mirror_state::{self, MirrorState};
 use super::setup::Guide;
 use super::shell::Shell;
 use super::visit::Visit;
@@ -9,6 +10,7 @@ use crate::db;
 use crate::error::Result;
 use crate::http::reply::Reply;
 use crate::index::access::{self, Action, Sight, may};
+use crate::index::figures;
 use crate::index::settings::{Kind, Principal, Settings, UploadChecks, without_credentials};
 use crate::index::tree::Index;
 use crate::limits;
@@ -34,6 +36,7 @@ struct IndexPage<'a> {
     words: Vec<(&'static str, String)>,
     shelf: Shelf,
     guides: Vec<Guide>,
+    mirror_state: Option<MirrorState>,
     may_configure: bool,
     may_delete: bool,
     created: Day,
@@ -89,10 +92,19 @@ pub async fn show(visit: &Visit<'_>, user: &str, index: &str) -> Result<Reply> {
         words: in_words(index.kind, &index.settings, index.path.user.as_str()),
         shelf,
         guides: home::guides(visit, &sight.place),
+        mirror_state: mirror_state(visit, index).await?,
         may_configure: may(caller, Action::Configure, index, None),
         may_delete: may(caller, Action::Delete, index, None) && index.settings.volatile,
         created: Day(index.created),
     })
+}
+
+/// How a mirror stands, for whoever may change its settings.
+async fn mirror_state(visit: &Visit<'_>, index: &Index) -> Result<Option<MirrorState>> {
+    if index.kind != Kind::Mirror || !may(visit.caller(), Action::Configure, index, None) {
+        return Ok(None);
+    }
+    mirror_state::of(visit, index, figures::figures(visit.core()).await.as_deref()).await
 }
 
 fn order(sight: &Sight) -> Vec<Step> {

@@ -14,6 +14,7 @@ pub mod guard;
 pub mod home;
 pub mod index_page;
 pub mod indexes;
+pub mod mirror_state;
 pub mod places;
 pub mod project;
 pub mod releases;
@@ -22,6 +23,7 @@ pub mod session;
 pub mod setup;
 pub mod shell;
 pub mod sign_in;
+pub mod status;
 #[cfg(test)]
 mod tests;
 pub mod user_page;
@@ -146,6 +148,7 @@ async fn own(visit: &Visit<'_>, place: Place<'_>, body: Body) -> Result<Reply> {
             project::compare::show(visit, user, index, project).await
         }
         (Place::Activity, false) => activity::show(visit).await,
+        (Place::Status, false) => status::show(visit).await,
         (Place::Users | Place::Profile(_) | Place::DeleteUser(_) | Place::Tokens(_) | Place::RevokeToken(_), _) => {
             accounts::answer(visit, place, posts, body).await
         }
