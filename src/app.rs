@@ -2,13 +2,15 @@
 
 pub mod background;
 mod bootstrap_file;
+#[cfg(unix)]
+mod handles;
 pub mod start;
 
 use crate::blobs::{Address, Blobs};
 use crate::clock::Clock;
-use crate::config::{LogFormat, Place, ServeOptions};
+use crate::config::{Place, ServeOptions};
 use crate::db::Db;
-use crate::http::serve::{Limits, serve};
+use crate::http::serve::{Front, Limits, serve};
 use crate::http::shutdown::Shutdown;
 use crate::http::{self, Site};
 use crate::index::{Core, Rules, downloads, follow, nodes, owner, setup};
@@ -18,17 +20,16 @@ use anyhow::{Context, Result};
 use axum::http::HeaderValue;
 use background::{Background, Gc};
 use start::Say;
-use std::io::IsTerminal;
 use std::path::Path;
 use std::sync::Arc;
 use tokio::net::TcpListener;
-use tracing_subscriber::EnvFilter;
 
 /// Runs the server until a signal ends it.
 ///
 /// `say` is given the lines for whoever started it. They may hold a generated password and belong in no log.
 pub async fn run(options: ServeOptions, say: Say<'_>) -> Result<()> {
     options.check()?;
+    let tls = options.tls()?;
     let declared = options.bootstrap.as_deref().map(bootstrap_file::read).transpose()?.unwrap_or_default();
     let shutdown = Shutdown::on_signals().context("the signals of the system cannot be followed")?;
     let listener = listen(&options).await?;
@@ -43,10 +44,13 @@ pub async fn run(options: ServeOptions, say: Say<'_>) -> Result<()> {
     }
     owner::claim(&core).await.map_err(start::plain)?;
     let site = Arc::new(Site {
+        descriptions: Default::default(),
         core: core.clone(),
         outside_url: options.outside_url.clone(),
         trusted_proxies: options.trusted_proxy.clone(),
         delivery: options.blob_delivery,
+        https: tls.is_some(),
+        metrics: options.metrics,
         uuid: HeaderValue::try_from(setup::server_uuid(&core).await?)?,
     });
     // What was changed while this was no node is found now; whoever changes something from now on waits for us.
@@ -54,7 +58,11 @@ pub async fn run(options: ServeOptions, say: Say<'_>) -> Result<()> {
     follow::catch_up(&core).await.map_err(start::plain)?;
     let gc = options.gc_every.0.map(|every| Gc { every, rules: options.housekeeping.rules() });
     let background = Background::start(&core, gc);
-    serve(listener, Limits::default(), shutdown.clone(), move |request, peer| http::answer(site.clone(), request, peer)).await;
+    if let Some(tls) = &tls {
+        background.until_stopped(tls.clone().keep_renewed());
+    }
+    let front = Front { limits: connection_limits(), tls, metrics: core.metrics.clone() };
+    serve(listener, front, shutdown.clone(), move |request, peer| http::answer(site.clone(), request, peer)).await;
     // A database that does not answer holds up no end, and a second signal ends the waiting.
     let stopping = tokio::time::timeout(limits::STOP_TIME_MAX, leave(&core, background));
     if let Some(Err(_)) = shutdown.now.run_until_cancelled(stopping).await {
@@ -62,6 +70,13 @@ pub async fn run(options: ServeOptions, say: Say<'_>) -> Result<()> {
     }
     finish(&core, &shutdown).await;
     Ok(())
+}
+
+fn connection_limits() -> Limits {
+    #[cfg(unix)]
+    return Limits { connections: handles::connections(), ..Limits::default() };
+    #[cfg(not(unix))]
+    Limits::default()
 }
 
 /// Ends what happens by itself, and stops being a node.
@@ -138,15 +153,4 @@ pub async fn finish(core: &Core, shutdown: &Shutdown) {
         Some(Err(_)) => tracing::warn!(tasks = core.tasks.len(), "stopped before all work had ended"),
         None => {}
     }
-}
-
-/// Sends the log to standard error; what happened before this call is not logged.
-pub fn begin_log(filter: &str, format: LogFormat) -> Result<()> {
-    let filter = EnvFilter::try_new(filter).context("--log is not a filter")?;
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    let begun = match format {
-        LogFormat::Text => log.with_ansi(std::io::stderr().is_terminal()).try_init(),
-        LogFormat::Json => log.json().try_init(),
-    };
-    begun.map_err(|error| anyhow::anyhow!("the log cannot be written: {error}"))
 }

@@ -9,13 +9,16 @@ pub mod units;
 
 use crate::blobs::Address;
 use crate::http::delivery::Delivery;
+use crate::http::metrics::Readers;
+use crate::http::tls;
 use crate::index::settings::UploadChecks;
 use crate::limits;
+use crate::log;
 use crate::names::{IndexPath, UserName};
 use crate::secret::Secret;
 use crate::upstream::Origin;
+use clap::Args;
 use clap::builder::BoolishValueParser;
-use clap::{Args, ValueEnum};
 use housekeeping::{GcEvery, Housekeeping};
 use ipnet::IpNet;
 use std::net::SocketAddr;
@@ -58,6 +61,13 @@ pub struct ServeOptions {
     /// The IP address and port to listen on; `0.0.0.0:3141` or `[::]:3141` for everybody, port 0 for any that is free.
     #[arg(long, env = "CHEESESHOP_LISTEN", value_name = "ADDRESS:PORT", default_value = "127.0.0.1:3141", value_parser = parse_listen)]
     pub listen: SocketAddr,
+    /// Speak TLS with the certificates in this file: PEM, the server's own first, then those that lead to its authority. Read anew
+    /// when it changes.
+    #[arg(long, env = "CHEESESHOP_TLS_CERT", value_name = "FILE", requires = "tls_key")]
+    pub tls_cert: Option<PathBuf>,
+    /// The private key of the certificate: PEM, without a password.
+    #[arg(long, env = "CHEESESHOP_TLS_KEY", value_name = "FILE", requires = "tls_cert")]
+    pub tls_key: Option<PathBuf>,
     /// The index that `root/pypi` mirrors: an address, `none`, or `auto`: the one that this machine's own pip installs from.
     /// An address or `none` replaces what is stored; `auto` is for a mirror that has no address yet.
     #[arg(long, env = "CHEESESHOP_UPSTREAM", value_name = "URL", default_value = "auto", hide_env_values = true)]
@@ -115,21 +125,15 @@ pub struct ServeOptions {
     #[command(flatten)]
     #[allow(missing_docs, reason = "a comment here would become the text of --help")]
     pub housekeeping: Housekeeping,
-    /// How the log on standard error is written.
-    #[arg(long, env = "CHEESESHOP_LOG_FORMAT", value_name = "FORMAT", default_value = "text")]
-    pub log_format: LogFormat,
+    /// Who may read `/metrics`: `public`, everybody; `admin`, root by a password or a token; `off`, nobody.
+    #[arg(long, env = "CHEESESHOP_METRICS", value_name = "WHO", default_value = "public", hide_possible_values = true)]
+    pub metrics: Readers,
+    /// How the log on standard error is written: `text`, lines for people; `json`, one object a line.
+    #[arg(long, env = "CHEESESHOP_LOG_FORMAT", value_name = "FORMAT", default_value = "text", hide_possible_values = true)]
+    pub log_format: log::Format,
     /// What is logged: a level (`error`, `warn`, `info`, `debug`, `trace`), or levels by module as in `info,cheeseshop=debug`.
     #[arg(long, env = "CHEESESHOP_LOG", value_name = "FILTER", default_value = "info,sqlx=warn", value_parser = parse_log_filter)]
     pub log: String,
-}
-
-/// How the log is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum LogFormat {
-    /// Lines for people.
-    Text,
-    /// One JSON object a line.
-    Json,
 }
 
 /// Bytes, written as `64MiB`.
@@ -253,6 +257,12 @@ impl ServeOptions {
         }
     }
 
+    /// What clients are greeted with, if they are to speak TLS. Reads the files; blocks.
+    pub fn tls(&self) -> Result<Option<tls::Tls>, Invalid> {
+        let (Some(cert), Some(key)) = (self.tls_cert.clone(), self.tls_key.clone()) else { return Ok(None) };
+        tls::Tls::load(tls::Files { cert, key }).map(Some).map_err(|error| Invalid(error.to_string()))
+    }
+
     /// What is to be mirrored.
     pub fn upstream_choice(&self) -> Result<UpstreamChoice, Invalid> {
         let given = match &self.upstream_file {
@@ -353,6 +363,9 @@ mod tests {
             (&["--blob-delivery", "fast"], "redirect"),
             (&["--log", "info,=,"], "invalid"),
             (&["--log-format", "xml"], "text"),
+            (&["--metrics", "everybody"], "public"),
+            (&["--tls-cert", "cert.pem"], "--tls-key"),
+            (&["--tls-key", "key.pem"], "--tls-cert"),
             (&["--root-password", "a", "--root-password-file", "b"], "cannot be used with"),
             (&["--root-password-file", "/no/such/file"], "cannot be read"),
             (&["--listen", "0.0.0.0:3141", "--root-password", ""], "loopback"),

@@ -42,6 +42,14 @@ pub enum Error {
     /// 413: more bytes than allowed.
     #[error("{0}")]
     TooLarge(String),
+    /// 429: too many wrong passwords.
+    #[error("{message}")]
+    TooManyRequests {
+        /// What was too much.
+        message: &'static str,
+        /// When to try again.
+        retry_after: Duration,
+    },
     /// 502: the upstream index did not give a usable answer.
     #[error("{0}")]
     BadGateway(String),
@@ -53,8 +61,8 @@ pub enum Error {
         /// When to try again.
         retry_after: Duration,
     },
-    /// 507: no room for the file.
-    #[error("the server has no room left for this file")]
+    /// 507: no room for what was to be kept.
+    #[error("the server has no room left: ask its administrator to make some, then try again")]
     NoRoom,
     /// 500: nobody's business but the operator's.
     #[error("the server could not carry out this request; its log says why")]
@@ -78,49 +86,130 @@ impl Error {
     }
 }
 
+impl Error {
+    /// The 503 for a store of files that cannot be used at this moment.
+    pub fn no_store() -> Self {
+        Self::Unavailable { message: "the store of files cannot be used; try again".into(), retry_after: Duration::from_secs(2) }
+    }
+}
+
 impl From<sqlx::Error> for Error {
     fn from(error: sqlx::Error) -> Self {
-        match is_passing(&error) {
-            true => {
+        match trouble_of_database(&error) {
+            Some(Trouble::Passing) => {
                 tracing::warn!(%error, "the database does not answer");
                 Self::no_database()
             }
-            false => Self::Internal(error.into()),
+            Some(trouble) => trouble.told(&error, "the database"),
+            None => Self::Internal(error.into()),
         }
     }
 }
 
-/// Whether trouble with the database passes by itself: it cannot be reached, stops, starts, or has handed its work to another one.
-fn is_passing(error: &sqlx::Error) -> bool {
+/// What is the matter with a database or a disk, if it is not the request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Trouble {
+    /// It cannot be reached, stops, starts, or has handed its work to another one.
+    Passing,
+    /// There is no room.
+    Full,
+    /// It cannot be written, or not be used at all, until somebody does something about it.
+    Unusable,
+    /// There are no more file handles, or no more memory.
+    Exhausted,
+}
+
+impl Trouble {
+    /// What a client is told. The cause is for the log: it names paths.
+    fn told(self, error: &dyn std::fmt::Display, what: &str) -> Error {
+        tracing::error!(%error, trouble = ?self, "{what} cannot do what is wanted of it");
+        match self {
+            Self::Full => Error::NoRoom,
+            Self::Passing => Error::no_store(),
+            Self::Unusable => Error::Unavailable {
+                message: format!("{what} cannot be used; its administrator finds the reason in the log"),
+                retry_after: Duration::from_secs(10),
+            },
+            Self::Exhausted => Error::Unavailable {
+                message: "the server has too much to do at this moment; try again".into(),
+                retry_after: Duration::from_secs(5),
+            },
+        }
+    }
+}
+
+fn trouble_of_database(error: &sqlx::Error) -> Option<Trouble> {
     match error {
-        sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::Io(_) => true,
-        // PostgreSQL's classes 08 (connection) and 57P (operator intervention), too many connections, and a server that has
-        // become a replica; two transactions that met: the next try goes through; a lock that was not to be had, and a transaction
-        // that was ended because this process had stood still. SQLite's `database is locked`.
-        sqlx::Error::Database(told) => told.code().is_some_and(|code| {
-            code.starts_with("08")
-                || code.starts_with("57P")
-                || ["53300", "25006", "40001", "40P01", "55P03", "25P03", "5"].contains(&code.as_ref())
-        }),
-        _ => false,
+        sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::Io(_) => Some(Trouble::Passing),
+        sqlx::Error::Database(told) => trouble_of_code(&told.code()?),
+        _ => None,
+    }
+}
+
+/// PostgreSQL's codes have five characters. SQLite's are numbers, of which the last eight bits say what it is.
+fn trouble_of_code(code: &str) -> Option<Trouble> {
+    let sqlite = Some(code).filter(|code| code.len() < 5).and_then(|code| code.parse::<u32>().ok()).map(|code| code & 0xff);
+    match (code, sqlite) {
+        // SQLITE_BUSY; SQLITE_FULL; SQLITE_NOMEM; SQLITE_READONLY, SQLITE_IOERR and SQLITE_CANTOPEN, for want of handles too.
+        (_, Some(5)) => Some(Trouble::Passing),
+        (_, Some(13)) => Some(Trouble::Full),
+        (_, Some(7)) => Some(Trouble::Exhausted),
+        (_, Some(8 | 10 | 14)) => Some(Trouble::Unusable),
+        // disk_full; out_of_memory
+        ("53100", _) => Some(Trouble::Full),
+        ("53200", _) => Some(Trouble::Exhausted),
+        // Too many connections, and a server that has become a replica; two transactions that met: the next try goes through; a
+        // lock that was not to be had, and a transaction that was ended because this process had stood still.
+        ("53300" | "25006" | "40001" | "40P01" | "55P03" | "25P03", _) => Some(Trouble::Passing),
+        // Its classes 08 (connection) and 57P (operator intervention).
+        _ if code.starts_with("08") || code.starts_with("57P") => Some(Trouble::Passing),
+        _ => None,
     }
 }
 
 impl From<std::io::Error> for Error {
     fn from(error: std::io::Error) -> Self {
-        match error.kind() {
-            std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => Self::NoRoom,
-            // The object store, or a network drive, cannot be reached: passing trouble, worth a retry.
-            std::io::ErrorKind::NotConnected | std::io::ErrorKind::TimedOut => {
+        match trouble_of_disk(&error) {
+            Some(Trouble::Passing) => {
                 tracing::warn!(%error, "the store of files does not answer");
                 Self::Unavailable {
                     message: "the store of files does not answer; try again".into(),
                     retry_after: Duration::from_secs(2),
                 }
             }
-            _ => Self::Internal(error.into()),
+            Some(trouble) => trouble.told(&error, "the store of files"),
+            None => Self::Internal(error.into()),
         }
     }
+}
+
+fn trouble_of_disk(error: &std::io::Error) -> Option<Trouble> {
+    use std::io::ErrorKind;
+    match error.kind() {
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => Some(Trouble::Full),
+        // The object store, or a network drive, cannot be reached: passing trouble, worth a retry.
+        ErrorKind::NotConnected | ErrorKind::TimedOut => Some(Trouble::Passing),
+        ErrorKind::ReadOnlyFilesystem | ErrorKind::PermissionDenied => Some(Trouble::Unusable),
+        // What need not be there is asked for in another way: a folder of ours is gone.
+        ErrorKind::NotFound | ErrorKind::NotADirectory | ErrorKind::StaleNetworkFileHandle => Some(Trouble::Unusable),
+        ErrorKind::OutOfMemory => Some(Trouble::Exhausted),
+        _ => lacks_handles(error).then_some(Trouble::Exhausted),
+    }
+}
+
+/// EMFILE and ENFILE, which have no kind of their own, here or in the error's sources.
+fn lacks_handles(error: &std::io::Error) -> bool {
+    if let Some(number) = error.raw_os_error() {
+        return matches!(number, 23 | 24);
+    }
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = error.get_ref().map(|inner| inner as _);
+    while let Some(error) = cause {
+        if error.downcast_ref::<std::io::Error>().is_some_and(lacks_handles) {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
 }
 
 impl From<anyhow::Error> for Error {
@@ -150,10 +239,61 @@ impl Error {
             Self::Conflict(_) => Self::Conflict(text),
             Self::Gone(_) => Self::Gone(text),
             Self::TooLarge(_) => Self::TooLarge(text),
+            Self::TooManyRequests { message, retry_after } => Self::TooManyRequests { message, retry_after: *retry_after },
             Self::BadGateway(_) => Self::BadGateway(text),
             Self::Unavailable { retry_after, .. } => Self::Unavailable { message: text, retry_after: *retry_after },
             Self::NoRoom => Self::NoRoom,
             Self::Internal(cause) => Self::Internal(anyhow::anyhow!("{cause:#}")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io;
+
+    #[test]
+    fn trouble_of_the_disk_is_told_from_mistakes() {
+        for (number, status) in [
+            (28, "no room"),            // ENOSPC
+            (122, "no room"),           // EDQUOT
+            (27, "no room"),            // EFBIG
+            (30, "cannot be used"),     // EROFS
+            (13, "cannot be used"),     // EACCES
+            (2, "cannot be used"),      // ENOENT
+            (24, "too much to do"),     // EMFILE
+            (23, "too much to do"),     // ENFILE
+            (12, "too much to do"),     // ENOMEM
+            (110, "does not answer"),   // ETIMEDOUT
+            (5, "could not carry out"), // EIO
+        ] {
+            let error = io::Error::from_raw_os_error(number);
+            let told = Error::from(error).to_string();
+            assert!(told.contains(status) && !told.contains("os error"), "{number}: {told}");
+        }
+    }
+
+    #[test]
+    fn an_error_that_names_its_path_is_known_too() {
+        #[derive(Debug, thiserror::Error)]
+        #[error("/srv/blobs: {0}")]
+        struct Named(#[source] io::Error);
+        let named = io::Error::other(Named(io::Error::from_raw_os_error(24)));
+        let told = Error::from(named);
+        assert!(matches!(told, Error::Unavailable { .. }) && !told.to_string().contains("/srv"), "{told}");
+        assert!(matches!(Error::from(io::Error::other("something else")), Error::Internal(_)));
+    }
+
+    #[test]
+    fn codes_of_databases() {
+        let kinds = [("13", Trouble::Full), ("53100", Trouble::Full), ("5", Trouble::Passing), ("517", Trouble::Passing)];
+        let more = [("7", Trouble::Exhausted), ("8", Trouble::Unusable), ("778", Trouble::Unusable), ("57P01", Trouble::Passing)];
+        for (code, trouble) in kinds.into_iter().chain(more) {
+            assert_eq!(trouble_of_code(code), Some(trouble), "{code}");
+        }
+        for mistake in ["1", "19", "2067", "23505", "42601"] {
+            assert_eq!(trouble_of_code(mistake), None, "{mistake}");
         }
     }
 }

@@ -47,12 +47,40 @@ pub const RESULT_BYTES_MAX: u64 = 16 << 20;
 /// must not be able to fill the disk.
 pub const RESULTS_MAX: i64 = 200;
 
+// What pages show of a release
+
+/// Bytes of a description that are rendered; what is beyond is cut. The largest real ones, with all changes of a decade, have about
+/// this many.
+pub const DESCRIPTION_BYTES_MAX: usize = 512 * 1024;
+/// Elements of a description inside one another. Deeper ones are left out, their text is not.
+pub const DESCRIPTION_DEPTH_MAX: usize = 64;
+/// Bytes of the HTML of a description. A few words of markup can stand for a wide table.
+pub const DESCRIPTION_HTML_BYTES_MAX: usize = 2 * MIB;
+/// Quotes and lists of a description inside one another. Markdown's parser takes quadratic time for them.
+pub const DESCRIPTION_QUOTES_MAX: usize = 32;
+/// Bytes of one tag in a description, twice this at the worst: the tokenizer compares each attribute with all before it.
+pub const DESCRIPTION_TAG_BYTES_MAX: usize = 8 * 1024;
+/// Bytes of a word in a description. If one is longer, bare addresses do not become links: looking for them would take long.
+pub const DESCRIPTION_WORD_BYTES_MAX: usize = 8 * 1024;
+/// Dependencies that a page shows. The largest real metadata, with all its extras, has some hundreds.
+pub const DEPENDENCIES_SHOWN_MAX: usize = 1000;
+/// Bytes of one `Requires-Dist`. Longer ones are shown as text, and cut.
+pub const DEPENDENCY_BYTES_MAX: usize = 2000;
+/// Bytes of one address among a project's links. What is longer than browsers take is no link, and shown cut.
+pub const PROJECT_LINK_BYTES_MAX: usize = 2000;
+/// Links of a project that a page shows; real projects have about ten.
+pub const PROJECT_LINKS_SHOWN_MAX: usize = 100;
+
 // Blobs and the spool
 
 /// Bytes read from a blob at once. Measured: 256 KiB costs a fifth of the processor time of 8 KiB, more gains nothing.
 pub const BLOB_READ_BYTES: usize = 256 * 1024;
 /// Bytes of the file that says whose a store of blobs is: an id has 32 or 36.
 pub const STORE_OWNER_BYTES_MAX: u64 = 200;
+/// How often the store of files is tried for those who ask `/ready`, however many and often they ask.
+pub const STORE_TRY_EVERY: Duration = Duration::from_secs(10);
+/// How long they wait for its answer.
+pub const STORE_TRY_WAIT: Duration = Duration::from_secs(3);
 /// Bytes collected before they are hashed and written: one hop to the blocking pool for each, so not too few.
 pub const SPOOL_BUFFER_BYTES: usize = 256 * 1024;
 
@@ -75,10 +103,11 @@ pub const OBJECT_PARTS_AT_ONCE: usize = 2;
 pub const OBJECT_PARTS_MAX: u64 = 10_000;
 /// Bytes of a file that is sent as a whole: one request instead of three.
 pub const OBJECT_PUT_BYTES_MAX: u64 = 10 << 20;
-/// How long `/ready` waits for the object store.
-pub const OBJECT_READY_WAIT: Duration = Duration::from_secs(3);
-/// How often one read of an object is resumed from where it broke, beside the requests that are repeated.
+/// How often one read of an object is resumed from about the same place, beside the requests that are repeated.
 pub const OBJECT_RESUMES_MAX: usize = 2;
+/// Bytes that must come before a read of an object that breaks again counts as one that breaks for the first time: a download of
+/// hours may lose its connection many times, and must not be resumed for ever byte by byte.
+pub const OBJECT_RESUMED_BYTES_MIN: u64 = 1 << 20;
 /// How often a request that failed is repeated.
 pub const OBJECT_RETRIES_MAX: usize = 4;
 /// The pause before a request is repeated for the first time; each further one is about twice as long.
@@ -95,8 +124,10 @@ pub const OBJECT_WINDOW_BYTES_MAX: u64 = 4 << 20;
 /// How long the server waits before it accepts again after the system refused it a connection: for lack of file handles or
 /// memory, which a busy loop would only make worse.
 pub const ACCEPT_PAUSE: Duration = Duration::from_millis(500);
-/// Connections open at once; more wait in the system's queue. Each costs a file handle, and a download a second one.
+/// Connections open at once; more wait in the system's queue. Fewer where the system allows too few file handles.
 pub const CONNECTIONS_MAX: usize = 2048;
+/// As many there are, however few file handles are allowed.
+pub const CONNECTIONS_MIN: usize = 8;
 /// Bytes of a request's body that are read and thrown away after it has been answered, so that a client that sends everything
 /// before it reads still sees why its upload was refused. Beyond that it sees a broken connection.
 pub const DISCARD_BYTES_MAX: u64 = 1024 * 1024 * 1024;
@@ -106,12 +137,28 @@ pub const DISCARD_SILENCE_MAX: Duration = Duration::from_secs(5);
 pub const DISCARD_TIME_MAX: Duration = Duration::from_secs(60);
 /// How long running requests may go on after the first signal to stop. Kubernetes grants as much by default.
 pub const DRAIN_TIME_MAX: Duration = Duration::from_secs(30);
+/// File handles that are counted for a connection: its own, the file that it gets or sends, and one to an upstream or a bucket.
+pub const HANDLES_PER_CONNECTION: u64 = 3;
+/// File handles that no connection gets: for the database, the log and what the server does by itself.
+pub const HANDLES_RESERVED: u64 = 128;
 /// Bytes of a request's line and headers; more is answered 431. Tokens and cookies fit many times over.
 pub const HEAD_BYTES_MAX: usize = 32 * 1024;
 /// How long a request's line and headers may take, from the first byte; on a new connection, from its opening.
 pub const HEAD_TIME_MAX: Duration = Duration::from_secs(10);
 /// How long `cheeseshop healthcheck` waits for each step of an answer.
 pub const HEALTHCHECK_WAIT: Duration = Duration::from_secs(5);
+/// How many requests of one HTTP/2 connection may be given up before their answer begins. If they are more than half of its
+/// requests too, the connection is ended: so floods of requests look that are reset at once.
+pub const HTTP2_GIVEN_UP_MAX: u64 = 100;
+/// How long an HTTP/2 client that was told to go, and has no request under way, may stay.
+pub const HTTP2_GOODBYE_MAX: Duration = Duration::from_secs(2);
+/// Bytes of an answer that are handed on at once over HTTP/2: a client that takes less in `WRITE_STALL_MAX` counts as one that
+/// takes nothing.
+pub const HTTP2_PIECE_BYTES: usize = 16 * 1024;
+/// Requests under way at once on one HTTP/2 connection. All such connections together have as many as `CONNECTIONS_MAX` says.
+pub const HTTP2_STREAMS_MAX: u32 = 100;
+/// Bytes of request bodies that an HTTP/2 client may send on one connection before they are wanted.
+pub const HTTP2_WINDOW_BYTES: u32 = 1024 * 1024;
 /// How long a connection stays open between requests. Longer than the 60 seconds for which proxies commonly keep theirs, so
 /// that the proxy closes first and never writes into a closed connection.
 pub const IDLE_TIME_MAX: Duration = Duration::from_secs(75);
@@ -121,8 +168,12 @@ pub const JSON_BODY_BYTES_MAX: usize = MIB;
 pub const PATH_BYTES_MAX: usize = 4096;
 /// How long a client may send nothing while its request's body is wanted.
 pub const READ_STALL_MAX: Duration = Duration::from_secs(60);
+/// Bytes of a request's name that a trusted proxy gave: a UUID has 36.
+pub const REQUEST_ID_BYTES_MAX: usize = 128;
 /// How long changes under way and the database may take to end after the last request.
 pub const STOP_TIME_MAX: Duration = Duration::from_secs(10);
+/// How often the files of `--tls-cert` and `--tls-key` are looked at.
+pub const TLS_LOOK_EVERY: Duration = Duration::from_secs(5);
 /// A rest of a request's body up to this many bytes is read after an early answer without announcing the end of the connection.
 pub const UNREAD_BYTES_KEPT: u64 = 64 * 1024;
 /// How long a client may take nothing of an answer that is being written.
@@ -154,6 +205,8 @@ pub const JOB_RETRY: Duration = Duration::from_secs(600);
 pub const FILENAME_BYTES_MAX: usize = 255;
 /// Projects that a file name is taken for. Each guess may cost one question to an upstream, and anybody may ask for any name.
 pub const FILENAME_GUESSES_MAX: usize = 4;
+/// Bytes of the reason why something is yanked: it stands on every page of the project.
+pub const YANK_REASON_BYTES_MAX: usize = 1000;
 /// Bytes of a version. It must fit into a file name beside the project's name and the tags.
 pub const VERSION_BYTES_MAX: usize = 200;
 
@@ -161,6 +214,8 @@ pub const VERSION_BYTES_MAX: usize = 200;
 
 /// Blobs that are copied at once into or out of an export or a backup.
 pub const BLOBS_CARRIED_AT_ONCE: usize = 4;
+/// Blobs that an export or a backup leaves out and names because the store has lost them; beyond that it is the wrong store.
+pub const BLOBS_LOST_MAX: usize = 1000;
 /// Items of a dump that are read ahead. Each may be all versions of one project, so not many.
 pub const DUMP_ITEMS_AHEAD: usize = 4;
 /// Bytes of a dump's index that are read at once.
@@ -301,6 +356,18 @@ pub const PASSWORD_BYTES_MAX: usize = 4096;
 pub const PASSWORD_CHECKS_AT_ONCE: usize = 2;
 /// How long a sign-in at `+login` lasts (devpi's ten hours).
 pub const SESSION_LENGTH: Duration = Duration::from_secs(10 * 3600);
+/// Addresses, and users, whose failed sign-ins are counted.
+pub const SIGN_IN_ADDRESSES_KEPT: u64 = 20_000;
+/// Wrong passwords that an address may send in one window.
+pub const SIGN_IN_FAILURES_PER_ADDRESS: u32 = 60;
+/// Wrong passwords that may be sent for one user in one window, wherever from. Where the user signed in lately it does not count.
+pub const SIGN_IN_FAILURES_PER_USER: u32 = 20;
+/// How long it is remembered where a user signed in.
+pub const SIGN_IN_KNOWN_FOR: Duration = Duration::from_secs(30 * 24 * 3600);
+/// Characters of a user's name by which failed sign-ins are counted.
+pub const SIGN_IN_NAME_CHARS_KEPT: usize = 64;
+/// The window in which wrong passwords are counted.
+pub const SIGN_IN_WINDOW: Duration = Duration::from_secs(15 * 60);
 /// How often expired sessions are forgotten. They are refused anyway; this only frees their rows.
 pub const SESSION_PRUNING: Duration = Duration::from_secs(3600);
 /// Bytes of a token's name.
@@ -373,7 +440,46 @@ pub const SQLITE_READERS: u32 = 4;
 pub const MIRROR_CACHE_EXPIRY: Duration = Duration::from_secs(1800);
 /// How often a page is asked for in one go, should other nodes change its record each time meanwhile.
 pub const MIRROR_REFRESH_TRIES: usize = 5;
+/// How often anybody can make a mirror ask for a page although it is not time: once in so long.
+pub const MIRROR_REFRESH_PAUSE: Duration = Duration::from_secs(1);
 /// How long an upstream that failed is left alone: its clients are answered from what is kept, or told at once.
 pub const MIRROR_REST_AFTER_FAILURE: Duration = Duration::from_secs(10);
 /// Projects of which it is remembered in memory that upstream does not have them, or did not answer.
 pub const OUTCOMES_KEPT: u64 = 20_000;
+
+// Web pages
+
+/// Bytes of rendered descriptions in memory.
+pub const WEB_DESCRIPTIONS_BYTES: u64 = 8 << 20;
+/// Files of a release on one page.
+pub const WEB_FILES_SHOWN: usize = 40;
+/// Bytes of a form.
+pub const WEB_FORM_BYTES_MAX: usize = 256 * 1024;
+/// Characters of the note that one page leaves for the next.
+pub const WEB_NOTE_CHARS_MAX: usize = 300;
+/// How long that note waits for the next page.
+pub const WEB_NOTE_KEPT: Duration = Duration::from_secs(60);
+/// Projects on one page of an index.
+pub const WEB_PROJECTS_PER_PAGE: i64 = 100;
+/// Boxes that a form offers to be ticked; where there would be more, names are typed.
+pub const WEB_CHOICES_MAX: usize = 200;
+/// Releases, the newest, that a form offers to choose from.
+pub const WEB_RELEASES_OFFERED: usize = 500;
+/// Tokens on one page of their list.
+pub const WEB_TOKENS_PER_PAGE: usize = 100;
+/// Users on one page of their list.
+pub const WEB_USERS_PER_PAGE: i64 = 100;
+/// Changes on one page of the journal.
+pub const WEB_ACTIVITY_PER_PAGE: usize = 60;
+/// Changes that fit, of which those are shown that somebody may see.
+pub const WEB_ACTIVITY_LOOKED_AT: i64 = 600;
+/// Serials of the journal that one page looks through for what fits.
+pub const WEB_ACTIVITY_SERIALS: i64 = 10_000;
+/// Changes shown on the first page.
+pub const WEB_NEWS: usize = 12;
+/// Changes looked through for those that somebody may see.
+pub const WEB_NEWS_LOOKED_AT: i64 = 400;
+/// Releases shown on a project's page; older ones are on a page of their own.
+pub const WEB_RELEASES_SHOWN: usize = 60;
+/// How long a browser's sign-in lasts.
+pub const WEB_SESSION_LENGTH: Duration = Duration::from_secs(12 * 3600);

@@ -33,6 +33,17 @@ pub fn encode_index(path: &IndexPath) -> String {
     utf8_percent_encode(&path.to_string(), CONTROLS).to_string()
 }
 
+/// Percent-encodes a value of a query.
+pub fn encode_query(value: &str) -> Cow<'_, str> {
+    utf8_percent_encode(value, NON_ALPHANUMERIC).into()
+}
+
+/// The path of an absolute address: what follows its host, without a slash at its end.
+pub fn path_of(address: &str) -> &str {
+    let below = address.split_once("://").map_or(address, |(_, rest)| rest);
+    below.find('/').map_or("", |slash| below[slash..].trim_end_matches('/'))
+}
+
 /// Decodes the path of a request: what precedes `?`. `+` stays `+`; a `%` that escapes nothing stays too.
 ///
 /// `None` if the path is too long or a segment can be no name: it is not UTF-8, holds a control character, a slash or a

@@ -11,14 +11,21 @@ use std::path::{Path, PathBuf};
 /// may import everything.
 const LAYERS: &[(&str, &[&str])] = &[
     ("pypi", &["limits"]),
+    ("render", &["pypi", "limits"]),
     ("db", &["pypi", "names", "clock", "limits"]),
-    ("blobs", &["pypi", "limits", "fault"]),
+    ("blobs", &["pypi", "limits", "fault", "metrics"]),
     ("upstream", &["pypi", "limits"]),
-    ("index", &["db", "blobs", "upstream", "pypi", "names", "clock", "limits", "error", "fault", "urls", "secret"]),
+    (
+        "index",
+        &["db", "blobs", "upstream", "pypi", "names", "clock", "limits", "error", "fault", "urls", "secret", "log", "metrics"],
+    ),
     ("jobs", &["index", "db", "blobs", "pypi", "clock", "limits", "error", "fault"]),
     ("doctor", &["index", "db", "blobs", "pypi", "names", "clock", "limits", "error"]),
-    ("moving", &["index", "db", "blobs", "upstream", "pypi", "names", "clock", "limits", "error", "fault"]),
-    ("http", &["index", "db", "blobs", "pypi", "names", "clock", "limits", "error", "urls", "upstream"]),
+    ("moving", &["index", "db", "blobs", "upstream", "pypi", "render", "names", "clock", "limits", "error", "fault"]),
+    (
+        "http",
+        &["index", "db", "blobs", "pypi", "render", "names", "clock", "limits", "error", "urls", "upstream", "log", "metrics"],
+    ),
     ("names", &[]),
     ("clock", &["pypi"]),
     ("urls", &["limits", "names"]),
@@ -26,6 +33,8 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("fault", &[]),
     ("secret", &[]),
     ("limits", &[]),
+    ("log", &["limits"]),
+    ("metrics", &[]),
 ];
 
 struct Source {
@@ -124,7 +133,16 @@ const WORDS: &[(&str, &[&str])] = &[
     ("print!(", &[]),
     ("SystemTime::now(", &["src/clock.rs"]),
     // The age of a connection or a request is no time of day, and nothing stores it.
-    ("Instant::now(", &["src/http/socket.rs", "src/http/head_timer.rs", "src/http/serve.rs", "src/http/request_body.rs"]),
+    (
+        "Instant::now(",
+        &[
+            "src/http/socket.rs",
+            "src/http/head_timer.rs",
+            "src/http/serve.rs",
+            "src/http/request_body.rs",
+            "src/http/serve/http2.rs",
+        ],
+    ),
     ("unsafe ", &[]),
     (
         "to_lowercase(",

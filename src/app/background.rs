@@ -54,7 +54,7 @@ impl Background {
     }
 
     /// Does `work`, which may be dropped wherever it waits, until the end.
-    fn until_stopped(&self, work: impl Future<Output = ()> + Send + 'static) {
+    pub fn until_stopped(&self, work: impl Future<Output = ()> + Send + 'static) {
         let stop = self.stop.clone();
         self.tasks.spawn(async move { stop.run_until_cancelled(work).await });
     }

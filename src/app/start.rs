@@ -125,7 +125,8 @@ async fn refuse_open_root(core: &Core, listening: SocketAddr) -> Result<()> {
 
 fn announce(core: &Core, options: &ServeOptions, found: Option<&Found>, listening: SocketAddr, say: Say<'_>) -> Result<()> {
     let folder = std::path::absolute(&options.place.data_dir)?;
-    say(&format!("Cheeseshop {} listens on http://{listening}/", env!("CARGO_PKG_VERSION")));
+    let scheme = if options.tls_cert.is_some() { "https" } else { "http" };
+    say(&format!("Cheeseshop {} listens on {scheme}://{listening}/", env!("CARGO_PKG_VERSION")));
     say(&format!("  data      {}", folder.display()));
     let upstream = match (setup::stored_upstream(core).map_err(plain)?, found) {
         (Some(Some(origin)), Some(found)) if found.origin == origin => format!("{origin} (from {})", found.from),
@@ -218,7 +219,7 @@ mod tests {
     }
 
     async fn may_sign_in(core: &Core, user: &str, secret: &str) -> bool {
-        let given = Credentials { user: Some(user.into()), secret: secret.into() };
+        let given = Credentials { user: Some(user.into()), secret: secret.into(), from: None };
         credentials::authenticate(core, &given).await.is_ok()
     }
 

@@ -148,8 +148,8 @@ mod tests {
         let tmp = tempfile::tempdir().unwrap();
         let objects = Objects { store: connected.store, signer: None, prefix: bucket.prefix.clone(), name: bucket.to_string() };
         let multiparts = Some(Arc::new(Multiparts::new(connected.s3.unwrap())));
-        let spools = Arc::new(SpoolFolder::open(tmp.path()).unwrap());
-        (Blobs { store: Store::Objects(Arc::new(objects), multiparts), spools }, tmp, asked)
+        let blobs = Blobs::new(Store::Objects(Arc::new(objects), multiparts), tmp.path()).unwrap();
+        (blobs, tmp, asked)
     }
 
     fn page(uploads: &[(&str, &str, &str)], next: Option<(&str, &str)>) -> String {

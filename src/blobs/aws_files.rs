@@ -87,7 +87,7 @@ fn sections_of(file: &Path) -> io::Result<BTreeMap<String, Section>> {
     match fs::read_to_string(file) {
         Ok(text) => Ok(parse(&text)),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(BTreeMap::new()),
-        Err(error) => Err(naming(file, &error)),
+        Err(error) => Err(naming(file, error)),
     }
 }
 

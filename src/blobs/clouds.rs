@@ -196,7 +196,7 @@ fn client_options(ca: Option<&Path>, plain_http: bool) -> io::Result<ClientOptio
         .with_read_timeout(limits::OBJECT_IDLE_WAIT)
         .with_config(ClientConfigKey::AllowHttp, plain_http.to_string());
     if let Some(file) = ca {
-        let pem = fs::read(file).map_err(|error| naming(file, &error))?;
+        let pem = fs::read(file).map_err(|error| naming(file, error))?;
         let certificates = Certificate::from_pem_bundle(&pem).ok().filter(|certificates| !certificates.is_empty());
         let wrong = || invalid(&format!("{} has no certificates in PEM form", file.display()));
         for certificate in certificates.ok_or_else(wrong)? {

@@ -11,6 +11,9 @@ use std::time::UNIX_EPOCH;
 use super::{Blob, Content, ListedBlob, Spooled, StoredBlob};
 use crate::pypi::{Sha256, Timestamp};
 
+/// The folder in a store for what comes in.
+pub(super) const TMP: &str = "tmp";
+
 /// The folder that holds the blobs.
 #[derive(Debug)]
 pub(super) struct Folder {
@@ -20,7 +23,7 @@ pub(super) struct Folder {
 impl Folder {
     /// Takes the folder `root`, made if it is missing.
     pub(super) fn open(root: &Path) -> io::Result<Self> {
-        fs::create_dir_all(root).map_err(|err| naming(root, &err))?;
+        fs::create_dir_all(root).map_err(|err| naming(root, err))?;
         Ok(Self { root: root.to_owned() })
     }
 
@@ -38,7 +41,7 @@ impl Folder {
         let target = self.path_of(&stored.sha256);
         if self.size_of(&stored.sha256)? != Some(stored.size) {
             if let Some(parent) = target.parent() {
-                fs::create_dir_all(parent).map_err(|err| naming(parent, &err))?;
+                fs::create_dir_all(parent).map_err(|err| naming(parent, err))?;
             }
             spooled.move_to(&target)?;
         }
@@ -49,19 +52,19 @@ impl Folder {
 
     /// Opens a blob; `None` if there is none.
     pub(super) fn open_blob(&self, sha256: &Sha256) -> io::Result<Option<Blob>> {
-        let Some(file) = found(File::open(self.path_of(sha256)))? else { return Ok(None) };
+        let Some(file) = self.found(File::open(self.path_of(sha256)))? else { return Ok(None) };
         let size = file.metadata()?.len();
         Ok(Some(Blob { size, content: Content::from(file) }))
     }
 
     /// The bytes of a blob; `None` if there is none.
     pub(super) fn size_of(&self, sha256: &Sha256) -> io::Result<Option<u64>> {
-        Ok(found(fs::metadata(self.path_of(sha256)))?.map(|meta| meta.len()))
+        Ok(self.found(fs::metadata(self.path_of(sha256)))?.map(|meta| meta.len()))
     }
 
     /// Deletes a blob; `false` if there was none. Not synced: a deletion that a power cut undoes is repeated by `gc`.
     pub(super) fn delete(&self, sha256: &Sha256) -> io::Result<bool> {
-        Ok(found(fs::remove_file(self.path_of(sha256)))?.is_some())
+        Ok(self.found(fs::remove_file(self.path_of(sha256)))?.is_some())
     }
 
     /// The blobs below `<root>/<first as hex>/`.
@@ -78,6 +81,17 @@ impl Folder {
             }
         }
         Ok(blobs)
+    }
+
+    /// Turns "not found" into `None`, but only while the store is there: what lies on a disk that is not mounted is not lost.
+    fn found<T>(&self, result: io::Result<T>) -> io::Result<Option<T>> {
+        let found = found(result)?;
+        if found.is_none() {
+            // Every store has this folder from its opening on.
+            let mark = self.root.join(TMP);
+            fs::metadata(&mark).map_err(|error| naming(&mark, error))?;
+        }
+        Ok(found)
     }
 
     /// `entry` as a blob; `None` if it is something else, lies in the wrong folder or was deleted meanwhile.
@@ -110,7 +124,16 @@ pub(super) fn found<T>(result: io::Result<T>) -> io::Result<Option<T>> {
     }
 }
 
-/// The same error, naming the path: the administrator reads it at start.
-pub(super) fn naming(path: &Path, err: &io::Error) -> io::Error {
-    io::Error::new(err.kind(), format!("{}: {err}", path.display()))
+/// The same error, naming the path: the administrator reads it at start, or in the log. The system's own error stays in it as its
+/// source.
+pub(super) fn naming(path: &Path, error: io::Error) -> io::Error {
+    io::Error::new(error.kind(), Named { path: path.to_owned(), source: error })
+}
+
+/// An error of the system about a path.
+#[derive(Debug, thiserror::Error)]
+#[error("{}: {source}", path.display())]
+struct Named {
+    path: PathBuf,
+    source: io::Error,
 }

@@ -35,6 +35,7 @@ use abandoned::Multiparts;
 use object_store::ObjectStore;
 use object_store::signer::Signer;
 
+use crate::metrics::{Store as Counts, StoreCall};
 use crate::pypi::{Sha256, Timestamp};
 use clouds::Env;
 use hashes::Hashes;
@@ -54,6 +55,7 @@ pub use spool::{Digests, Spool, SpoolError, Spooled};
 pub struct Blobs {
     store: Store,
     spools: Arc<SpoolFolder>,
+    counts: Arc<Counts>,
 }
 
 /// Where they lie. This enum is matched in this file, and nowhere else.
@@ -114,16 +116,14 @@ impl Blobs {
             name: bucket.to_string(),
         };
         let multiparts = connected.s3.map(|s3| Arc::new(Multiparts::new(s3)));
-        let spools = SpoolFolder::open(&data_dir.join("tmp"))?;
-        Ok(Self { store: Store::Objects(Arc::new(objects), multiparts), spools: Arc::new(spools) })
+        Self::new(Store::Objects(Arc::new(objects), multiparts), &data_dir.join(local::TMP))
     }
 
     /// Opens the store in the folder `root`, made if it is missing, and sweeps what killed processes left in `root/tmp`.
     ///
     /// Blocks, for use at start. Several processes may hold one `root` at the same time.
     pub fn open_folder(root: &Path) -> io::Result<Self> {
-        let (folder, spools) = (Folder::open(root)?, SpoolFolder::open(&root.join("tmp"))?);
-        Ok(Self { store: Store::Folder(Arc::new(folder)), spools: Arc::new(spools) })
+        Self::new(Store::Folder(Arc::new(Folder::open(root)?)), &root.join(local::TMP))
     }
 
     /// Opens a store over any object store, below `prefix`, with its spool files in the folder `tmp`. `signer` makes links to it.
@@ -134,7 +134,31 @@ impl Blobs {
         tmp: &Path,
     ) -> io::Result<Self> {
         let objects = Objects { name: store.to_string(), store, signer, prefix: prefix.into() };
-        Ok(Self { store: Store::Objects(Arc::new(objects), None), spools: Arc::new(SpoolFolder::open(tmp)?) })
+        Self::new(Store::Objects(Arc::new(objects), None), tmp)
+    }
+
+    fn new(store: Store, tmp: &Path) -> io::Result<Self> {
+        let counts = Arc::new(Counts::default());
+        Ok(Self { store, spools: Arc::new(SpoolFolder::open(tmp, counts.clone())?), counts })
+    }
+
+    /// What was asked of the store so far, and how much is coming in.
+    pub fn counts(&self) -> &Counts {
+        &self.counts
+    }
+
+    /// What kind of store it is.
+    pub fn kind(&self) -> &'static str {
+        match &self.store {
+            Store::Folder(_) => "folder",
+            Store::Objects(..) => "bucket",
+        }
+    }
+
+    /// Counts a call, and whether it failed.
+    async fn counted<T>(&self, call: StoreCall, work: impl Future<Output = io::Result<T>>) -> io::Result<T> {
+        self.counts.calls.of(call).inc();
+        work.await.inspect_err(|_| self.counts.failures.of(call).inc())
     }
 
     /// Whether the store exists and may be used: an error names it. For starts: lists the beginning of a bucket.
@@ -145,8 +169,11 @@ impl Blobs {
         }
     }
 
-    /// Whether an object store answers, for those who ask again and again. A folder is there or every request says so.
-    pub async fn reach(&self) -> io::Result<()> {
+    /// Tries whether the store can be used, for those who ask again and again: whether a file can be made where files come in, which in
+    /// a folder is the store itself, and whether a bucket is there.
+    pub async fn attempt(&self) -> io::Result<()> {
+        let spools = self.spools.clone();
+        blocking(move || spools.new_file().map(drop)).await?;
         match &self.store {
             Store::Folder(_) => Ok(()),
             Store::Objects(objects, _) => objects.reach().await,
@@ -172,19 +199,25 @@ impl Blobs {
     /// The same bytes may be committed any number of times, at once or one after the other; they are kept once. If the caller
     /// stops waiting, an object store keeps nothing.
     pub async fn commit(&self, spooled: Spooled) -> io::Result<StoredBlob> {
-        match self.store.clone() {
-            Store::Folder(folder) => blocking(move || folder.commit(spooled)).await,
-            Store::Objects(objects, _) => objects.commit(spooled).await,
-        }
+        let work = async {
+            match self.store.clone() {
+                Store::Folder(folder) => blocking(move || folder.commit(spooled)).await,
+                Store::Objects(objects, _) => objects.commit(spooled).await,
+            }
+        };
+        self.counted(StoreCall::Commit, work).await
     }
 
     /// Keeps something small that is in memory already, such as a METADATA file.
     pub async fn put_bytes(&self, bytes: bytes::Bytes) -> io::Result<StoredBlob> {
         let spools = self.spools.clone();
-        match self.store.clone() {
-            Store::Folder(folder) => blocking(move || folder.commit(Spooled::of_bytes(spools.new_file()?, &bytes)?)).await,
-            Store::Objects(objects, _) => objects.put_bytes(bytes).await,
-        }
+        let work = async {
+            match self.store.clone() {
+                Store::Folder(folder) => blocking(move || folder.commit(Spooled::of_bytes(spools.new_file()?, &bytes)?)).await,
+                Store::Objects(objects, _) => objects.put_bytes(bytes).await,
+            }
+        };
+        self.counted(StoreCall::Commit, work).await
     }
 
     /// Opens a blob; `None` if there is none.
@@ -192,10 +225,13 @@ impl Blobs {
     /// On the blocking pool, because the folder may lie on a network drive, where a look-up can take as long as it likes.
     pub async fn open(&self, sha256: &Sha256) -> io::Result<Option<Blob>> {
         let sha256 = *sha256;
-        match self.store.clone() {
-            Store::Folder(folder) => blocking(move || folder.open_blob(&sha256)).await,
-            Store::Objects(objects, _) => objects.open_blob(&sha256).await,
-        }
+        let work = async {
+            match self.store.clone() {
+                Store::Folder(folder) => blocking(move || folder.open_blob(&sha256)).await,
+                Store::Objects(objects, _) => objects.open_blob(&sha256).await,
+            }
+        };
+        self.counted(StoreCall::Open, work).await
     }
 
     /// Writes a blob to a new file outside the store, as a copy or, from a folder, a link; `false` if there is no such blob.
@@ -219,10 +255,13 @@ impl Blobs {
     /// Whether the blob exists.
     pub async fn contains(&self, sha256: &Sha256) -> io::Result<bool> {
         let sha256 = *sha256;
-        match self.store.clone() {
-            Store::Folder(folder) => blocking(move || Ok(folder.size_of(&sha256)?.is_some())).await,
-            Store::Objects(objects, _) => Ok(objects.size_of(&sha256).await?.is_some()),
-        }
+        let work = async {
+            match self.store.clone() {
+                Store::Folder(folder) => blocking(move || Ok(folder.size_of(&sha256)?.is_some())).await,
+                Store::Objects(objects, _) => Ok(objects.size_of(&sha256).await?.is_some()),
+            }
+        };
+        self.counted(StoreCall::Contains, work).await
     }
 
     /// Deletes a blob; `false` if there was none.
@@ -231,19 +270,25 @@ impl Blobs {
     /// may have decided already to keep the blob that is deleted here.
     pub async fn delete(&self, sha256: &Sha256) -> io::Result<bool> {
         let sha256 = *sha256;
-        match self.store.clone() {
-            Store::Folder(folder) => blocking(move || folder.delete(&sha256)).await,
-            Store::Objects(objects, _) => objects.delete(&sha256).await,
-        }
+        let work = async {
+            match self.store.clone() {
+                Store::Folder(folder) => blocking(move || folder.delete(&sha256)).await,
+                Store::Objects(objects, _) => objects.delete(&sha256).await,
+            }
+        };
+        self.counted(StoreCall::Delete, work).await
     }
 
     /// All blobs whose digest begins with the byte `first`, in no order. Ask for 0 to 255, one after the other: that keeps
     /// the memory of a walk through a large store small. What is no blob is left out.
     pub async fn list(&self, first: u8) -> io::Result<Vec<ListedBlob>> {
-        match self.store.clone() {
-            Store::Folder(folder) => blocking(move || folder.list(first)).await,
-            Store::Objects(objects, _) => objects.list(first).await,
-        }
+        let work = async {
+            match self.store.clone() {
+                Store::Folder(folder) => blocking(move || folder.list(first)).await,
+                Store::Objects(objects, _) => objects.list(first).await,
+            }
+        };
+        self.counted(StoreCall::List, work).await
     }
 
     /// Uploads in parts that began before `before` and have not ended; their parts cost room in S3, and no list shows them. None

@@ -13,7 +13,9 @@ use proptest::prelude::*;
 use super::testing::{FlakyStore, Op, Trouble};
 use super::*;
 use crate::limits::OBJECT_WINDOW_BYTES_MAX;
-use crate::limits::{BLOB_READ_BYTES, OBJECT_PART_BYTES, OBJECT_PARTS_AT_ONCE, OBJECT_PUT_BYTES_MAX, OBJECT_RESUMES_MAX};
+use crate::limits::{
+    BLOB_READ_BYTES, OBJECT_PART_BYTES, OBJECT_PARTS_AT_ONCE, OBJECT_PUT_BYTES_MAX, OBJECT_RESUMED_BYTES_MIN, OBJECT_RESUMES_MAX,
+};
 
 struct Shop {
     blobs: Blobs,
@@ -176,6 +178,25 @@ async fn a_read_that_keeps_breaking_is_an_error_and_never_a_clean_end() {
     }
 }
 
+/// A download of hours may lose its connection many times.
+#[tokio::test]
+async fn a_read_that_comes_forward_is_resumed_as_often_as_it_breaks() {
+    let shop = shop();
+    let step = usize::try_from(OBJECT_RESUMED_BYTES_MIN).unwrap();
+    let wanted = bytes(6 * OBJECT_RESUMED_BYTES_MIN);
+    let blob = shop.kept(&wanted).await;
+    for nth in 0..5 {
+        shop.store.plan(Op::Get, nth, Trouble::Breaks(step));
+    }
+    assert!(all_of(&blob).await.unwrap() == wanted);
+    assert_eq!(shop.store.asked(Op::Get), 6);
+    // A little less each time, and it counts as the same place.
+    for nth in 0..5 {
+        shop.store.plan(Op::Get, nth, Trouble::Breaks(step / 4));
+    }
+    assert!(all_of(&blob).await.is_err());
+}
+
 #[tokio::test]
 async fn a_blob_that_is_deleted_or_replaced_under_a_reader_is_an_error() {
     let shop = shop();
@@ -306,9 +327,9 @@ async fn a_file_is_adopted_by_link_and_stays_where_it_was() {
 async fn a_store_that_does_not_answer_is_an_error_that_names_it() {
     let shop = shop();
     shop.blobs.check().await.unwrap();
-    shop.blobs.reach().await.unwrap();
+    shop.blobs.attempt().await.unwrap();
     shop.store.down(true);
-    for error in [shop.blobs.check().await.unwrap_err(), shop.blobs.reach().await.unwrap_err()] {
+    for error in [shop.blobs.check().await.unwrap_err(), shop.blobs.attempt().await.unwrap_err()] {
         assert!(error.to_string().starts_with("flaky: the store does not answer: "), "{error}");
     }
 }

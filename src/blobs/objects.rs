@@ -45,12 +45,11 @@ impl Objects {
         first.map(drop).map_err(|error| naming(&self.name, error))
     }
 
-    /// Whether the store answers, as cheaply as can be: asks for a key that no blob has.
+    /// Whether the bucket is there, as cheaply as can be: lists what lies below a key that nothing lies below. To be asked for one
+    /// key would not do: a bucket that was deleted gives the same 404 as one that lacks the key.
     pub(super) async fn reach(&self) -> io::Result<()> {
-        match self.store.head(&self.prefix.clone().join("ready")).await {
-            Ok(_) | Err(object_store::Error::NotFound { .. }) => Ok(()),
-            Err(error) => Err(naming(&self.name, error)),
-        }
+        let nothing = self.prefix.clone().join("owner");
+        self.store.list(Some(&nothing)).try_next().await.map(drop).map_err(|error| naming(&self.name, error))
     }
 
     /// Sends the spooled file, unless it is there already.

@@ -11,11 +11,11 @@ use futures_util::{Stream, TryStreamExt};
 use object_store::{GetOptions, GetRange};
 
 use super::objects::{Object, failure};
-use crate::limits::OBJECT_RESUMES_MAX;
+use crate::limits::{OBJECT_RESUMED_BYTES_MIN, OBJECT_RESUMES_MAX};
 
 /// The bytes `range` of an object in pieces as they come; ends after the first error.
 pub(super) fn object_stream(object: Arc<Object>, range: Range<u64>) -> impl Stream<Item = io::Result<Bytes>> + Send + 'static {
-    let state = Reading { object, rest: range, body: None, resumes: 0 };
+    let state = Reading { object, broke_at: range.start, rest: range, body: None, resumes: 0 };
     unfold(Some(state), |state| async {
         let mut state = state?;
         match state.next().await {
@@ -41,7 +41,10 @@ struct Reading {
     object: Arc<Object>,
     rest: Range<u64>,
     body: Option<BoxStream<'static, object_store::Result<Bytes>>>,
+    /// How often it was resumed since it last came well forward.
     resumes: usize,
+    /// Where it broke for the first of those times.
+    broke_at: u64,
 }
 
 impl Reading {
@@ -66,6 +69,9 @@ impl Reading {
                 Ok(None) => io::Error::new(ErrorKind::UnexpectedEof, "the object store sent less than it was asked for"),
                 Err(error) => failure(error),
             };
+            if self.rest.start - self.broke_at >= OBJECT_RESUMED_BYTES_MIN {
+                (self.resumes, self.broke_at) = (0, self.rest.start);
+            }
             if self.resumes == OBJECT_RESUMES_MAX {
                 return Err(broken);
             }

@@ -206,6 +206,7 @@ impl Sink {
     fn take(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.hashes.update(bytes);
         self.temp.file.write_all(bytes)?;
+        self.temp.count(bytes.len());
         self.written.fetch_add(bytes.len() as u64, Ordering::Release);
         Ok(())
     }

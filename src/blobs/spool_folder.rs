@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::local::{found, naming};
+use crate::metrics::Store as Counts;
 
 /// The name of the lock file in `<tmp>` and in each process's folder.
 const LOCK: &str = "lock";
@@ -19,6 +20,7 @@ const LOCK: &str = "lock";
 pub(super) struct SpoolFolder {
     path: PathBuf,
     files: AtomicU64,
+    counts: Arc<Counts>,
     /// Holds the lock as long as it is open.
     _lock: File,
 }
@@ -28,20 +30,22 @@ pub(super) struct SpoolFolder {
 pub(super) struct TempFile {
     pub(super) file: File,
     pub(super) path: PathBuf,
+    /// Bytes that were received into it.
+    received: u64,
     /// Keeps the folder, and with it the lock, as long as a file is in it.
-    _folder: Arc<SpoolFolder>,
+    folder: Arc<SpoolFolder>,
 }
 
 impl SpoolFolder {
     /// Makes a folder below `tmp` for this process, and removes those of processes that have ended.
-    pub(super) fn open(tmp: &Path) -> io::Result<Self> {
-        fs::create_dir_all(tmp).map_err(|err| naming(tmp, &err))?;
+    pub(super) fn open(tmp: &Path, counts: Arc<Counts>) -> io::Result<Self> {
+        fs::create_dir_all(tmp).map_err(|err| naming(tmp, err))?;
         let _others_wait = lock_out_others(tmp)?;
         sweep(tmp, true)?;
         let path = make_own(tmp)?;
         let lock = lock_file(&path.join(LOCK))?;
         lock.lock()?;
-        Ok(Self { path, files: AtomicU64::new(0), _lock: lock })
+        Ok(Self { path, files: AtomicU64::new(0), counts, _lock: lock })
     }
 
     /// Looks through the folders of processes that have ended, and removes them if `remove` says so; how many spool files they
@@ -54,14 +58,14 @@ impl SpoolFolder {
 
     /// A new, empty file.
     pub(super) fn new_file(self: &Arc<Self>) -> io::Result<TempFile> {
-        self.with_new_path(|path| File::create_new(path).map_err(|err| naming(path, &err)))
+        self.with_new_path(|path| File::create_new(path).map_err(|err| naming(path, err)))
     }
 
     /// The file that `make` makes at a path that nothing has.
     pub(super) fn with_new_path(self: &Arc<Self>, make: impl FnOnce(&Path) -> io::Result<File>) -> io::Result<TempFile> {
         let path = self.path.join(self.files.fetch_add(1, Ordering::Relaxed).to_string());
         let file = make(&path)?;
-        Ok(TempFile { file, path, _folder: self.clone() })
+        Ok(TempFile { file, path, received: 0, folder: self.clone() })
     }
 }
 
@@ -72,8 +76,19 @@ impl Drop for SpoolFolder {
     }
 }
 
+impl TempFile {
+    /// Counts bytes that were written to it.
+    pub(super) fn count(&mut self, bytes: usize) {
+        let bytes = bytes as u64;
+        self.received += bytes;
+        self.folder.counts.spooled.add(bytes.cast_signed());
+        self.folder.counts.received_bytes.add(bytes);
+    }
+}
+
 impl Drop for TempFile {
     fn drop(&mut self) {
+        self.folder.counts.spooled.add(-self.received.cast_signed());
         // Here and not on the blocking pool, which may be gone when a server stops. A file that was renamed is not found.
         let _ = fs::remove_file(&self.path);
     }
@@ -85,7 +100,7 @@ fn lock_file(path: &Path) -> io::Result<File> {
 
 /// While what this returns is held nobody else sweeps: a folder whose owner has not locked it yet would look abandoned.
 fn lock_out_others(tmp: &Path) -> io::Result<File> {
-    lock_file(&tmp.join(LOCK)).and_then(|lock| lock.lock().map(|()| lock)).map_err(|err| naming(tmp, &err))
+    lock_file(&tmp.join(LOCK)).and_then(|lock| lock.lock().map(|()| lock)).map_err(|err| naming(tmp, err))
 }
 
 /// Removes every folder in `tmp` whose lock is free, or only looks; how many files are in them, and their bytes.
@@ -95,7 +110,7 @@ fn sweep(tmp: &Path, remove: bool) -> io::Result<(u64, u64)> {
         let folder = entry?.path();
         if folder.is_dir() {
             // Not found: its owner ended and removed it this very moment.
-            let one = found(sweep_one(&folder, remove)).map_err(|err| naming(&folder, &err))?;
+            let one = found(sweep_one(&folder, remove)).map_err(|err| naming(&folder, err))?;
             let (files, bytes) = one.unwrap_or_default();
             swept = (swept.0 + files, swept.1 + bytes);
         }
@@ -132,7 +147,7 @@ fn make_own(tmp: &Path) -> io::Result<PathBuf> {
         match fs::create_dir(&path) {
             Ok(()) => return Ok(path),
             Err(err) if err.kind() == ErrorKind::AlreadyExists => {}
-            Err(err) => return Err(naming(&path, &err)),
+            Err(err) => return Err(naming(&path, err)),
         }
     }
     Err(ErrorKind::AlreadyExists.into())

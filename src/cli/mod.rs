@@ -17,9 +17,10 @@ mod upstream;
 mod user;
 
 use crate::app;
-use crate::config::{Invalid, LogFormat, Place};
+use crate::config::{Invalid, Place};
 use crate::error::Error;
 use crate::index::{Core, Rules, setup};
+use crate::log;
 use anyhow::{Result, bail};
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use std::ffi::OsString;
@@ -108,8 +109,8 @@ fn with_default_command(args: impl Iterator<Item = OsString>) -> Vec<OsString> {
 fn run_command(command: Command) -> Result<()> {
     match &command {
         Command::Healthcheck(command) => return command.run(),
-        Command::Serve(options) => app::begin_log(&options.log, options.log_format)?,
-        _ => app::begin_log("warn", LogFormat::Text)?,
+        Command::Serve(options) => log::begin(&options.log, options.log_format)?,
+        _ => log::begin("warn", log::Format::Text)?,
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let done = runtime.block_on(async {

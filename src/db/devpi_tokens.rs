@@ -15,6 +15,10 @@ pub struct Shown {
     pub id: String,
     /// The caveats that it was made with.
     pub restrictions: Json<Vec<String>>,
+    /// When it was made.
+    pub created: Timestamp,
+    /// About when it, or one derived from it, was last used.
+    pub used: Option<Timestamp>,
 }
 
 /// What a token is checked with. No `Debug`: nothing may show the key.
@@ -50,7 +54,7 @@ pub async fn key(c: &mut Conn, user: &str, id: &str) -> Result<Option<Key>> {
 
 /// A user's tokens, by id.
 pub async fn of_user(c: &mut Conn, user: UserId) -> Result<Vec<Shown>> {
-    on!(c, c => query_as(sql!("SELECT id, restrictions FROM devpi_tokens WHERE user_id = $1 ORDER BY id"))
+    on!(c, c => query_as(sql!("SELECT id, restrictions, created, used FROM devpi_tokens WHERE user_id = $1 ORDER BY id"))
         .bind(user).fetch_all(c).await)
 }
 

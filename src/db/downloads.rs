@@ -1,6 +1,7 @@
 //! How often files were downloaded, by day.
 
 use super::{Conn, FileId, IndexId, Result};
+use crate::pypi::ProjectName;
 use crate::{on, sql};
 use sqlx::{query, query_as, query_scalar};
 
@@ -17,6 +18,15 @@ pub async fn add(c: &mut Conn, index: IndexId, project: &str, filename: &str, da
 /// The counts of a file as (day, count), the newest day first.
 pub async fn of_file(c: &mut Conn, file: FileId) -> Result<Vec<(i64, i64)>> {
     on!(c, c => query_as(sql!("SELECT day, count FROM downloads WHERE file_id = $1 ORDER BY day DESC")).bind(file).fetch_all(c).await)
+}
+
+/// The counts of a project's files together as (day, count) from a day on, the oldest day first.
+pub async fn of_project(c: &mut Conn, index: IndexId, project: &ProjectName, since: i64) -> Result<Vec<(i64, i64)>> {
+    on!(c, c => query_as(sql!(
+        "SELECT d.day, CAST(SUM(d.count) AS BIGINT) FROM downloads d
+         JOIN files f ON f.id = d.file_id JOIN projects p ON p.id = f.project_id
+         WHERE p.index_id = $1 AND p.name = $2 AND d.day >= $3 GROUP BY d.day ORDER BY d.day"
+    )).bind(index).bind(project).bind(since).fetch_all(c).await)
 }
 
 /// How many rows there are of days before `day`.

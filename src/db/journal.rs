@@ -19,6 +19,8 @@ pub enum Action {
     UserSet,
     /// A user's password changed.
     UserPassword,
+    /// A user's sessions were ended.
+    UserSignOut,
     /// A user was removed.
     UserRemove,
     /// A token was made.
@@ -140,6 +142,82 @@ pub async fn since(c: &mut Conn, seen: Serial, count: i64) -> Result<Vec<Entry>>
     )).bind(seen).bind(count).fetch_all(c).await)
 }
 
+/// At most `count` of the newest changes of packages, the newest first. Only so far back as costs the same however old the journal
+/// is: mirrors may have written thousands of other changes since.
+pub async fn latest_of_packages(c: &mut Conn, count: i64) -> Result<Vec<Entry>> {
+    on!(c, c => query_as(sql!(
+        "SELECT serial, at, actor, index_id, project, action, detail FROM journal
+         WHERE serial > (SELECT COALESCE(MAX(serial), 0) FROM journal) - 20000
+           AND action IN ('file-add', 'file-replace', 'file-remove', 'file-yank', 'file-unyank', 'release-push', 'release-remove',
+                          'project-remove', 'docs-add', 'import')
+         ORDER BY serial DESC LIMIT $1"
+    )).bind(count).fetch_all(c).await)
+}
+
+/// Which changes somebody looks for.
+#[derive(Debug, Clone)]
+pub struct Search<'a> {
+    /// In this index.
+    pub index: Option<IndexId>,
+    /// Of this project.
+    pub project: Option<&'a ProjectName>,
+    /// By this user or one of their tokens, this token (`alice/ci`), or the part of the server of this name; empty: by anybody.
+    pub actor: &'a str,
+    /// One of these stored words; empty: whatever it is.
+    pub actions: &'a [&'a str],
+    /// Not before.
+    pub since: Timestamp,
+    /// Before.
+    pub until: Timestamp,
+}
+
+/// At most `count` changes that fit, the newest first, of those whose serials are below `below` and not below `down_to`. What they are
+/// searched by has no index, so the two bound what it costs.
+pub async fn search(c: &mut Conn, wanted: &Search<'_>, below: Serial, down_to: Serial, count: i64) -> Result<Vec<Entry>> {
+    let actions = if wanted.actions.is_empty() { String::new() } else { format!(",{},", wanted.actions.join(",")) };
+    let tokens = format!("token:{}/%", super::literally(wanted.actor));
+    on!(c, c => query_as(sql!(
+        "SELECT serial, at, actor, index_id, project, action, detail FROM journal
+         WHERE serial < $1 AND serial >= $2 AND at >= $3 AND at < $4
+           AND ($5 = 0 OR index_id = $5)
+           AND ($6 = '' OR project = $6)
+           AND ($7 = '' OR actor = $7 OR actor = 'user:' || $7 OR actor = 'token:' || $7 OR actor LIKE $8 ESCAPE '!')
+           AND ($9 = '' OR $9 LIKE '%,' || action || ',%')
+         ORDER BY serial DESC LIMIT $10"
+    ))
+    .bind(below).bind(down_to).bind(wanted.since).bind(wanted.until).bind(wanted.index.unwrap_or_default())
+    .bind(wanted.project.map_or("", ProjectName::as_str)).bind(wanted.actor).bind(tokens).bind(actions).bind(count)
+    .fetch_all(c).await)
+}
+
+/// The first and the last change that the journal still has: their serials, and when they were. `None` if there is none.
+pub async fn ends(c: &mut Conn) -> Result<Option<((Serial, Timestamp), (Serial, Timestamp))>> {
+    let first =
+        on!(&mut *c, c => query_as(sql!("SELECT serial, at FROM journal ORDER BY serial LIMIT 1")).fetch_optional(c).await)?;
+    Ok(first.zip(newest(c).await?))
+}
+
+/// The newest change whose serial is not above this one, and when it was.
+pub async fn at_or_below(c: &mut Conn, serial: Serial) -> Result<Option<(Serial, Timestamp)>> {
+    on!(c, c => query_as(sql!("SELECT serial, at FROM journal WHERE serial <= $1 ORDER BY serial DESC LIMIT 1"))
+        .bind(serial).fetch_optional(c).await)
+}
+
+/// The lowest serial from which on changes were made at `at` or later, found in some twenty look-ups, because times have no index.
+/// As exact as the clocks that wrote them agree.
+pub async fn from_time(c: &mut Conn, at: Timestamp) -> Result<Serial> {
+    let Some(((mut low, _), (last, _))) = ends(c).await? else { return Ok(Serial::NONE) };
+    let mut high = Serial(last.0 + 1);
+    while low < high {
+        let middle = Serial(low.0 + (high.0 - low.0) / 2);
+        match at_or_below(c, middle).await? {
+            Some((found, when)) if when >= at && found >= low => high = found,
+            _ => low = Serial(middle.0 + 1),
+        }
+    }
+    Ok(low)
+}
+
 /// What a follower finds after what it has seen.
 #[derive(Debug)]
 pub struct News {
@@ -212,6 +290,60 @@ mod tests {
     use crate::both;
 
     both! {
+        async fn changes_are_searched_by_what_they_are(db: Db) {
+            let app = ProjectName::parse("app").unwrap();
+            let mut c = db.begin().await.unwrap();
+            let rows = [
+                ("user:a_b", Some(1), Some(&app), Action::FileAdd),
+                ("token:a_b/ci", Some(1), None, Action::IndexSet),
+                ("user:axb", Some(2), Some(&app), Action::FileYank),
+                ("token:axb/ci", None, None, Action::TokenAdd),
+                ("upstream", Some(2), Some(&app), Action::MirrorPage),
+            ];
+            let mut serials = Vec::new();
+            for (at, (actor, index, project, action)) in (10..).zip(rows) {
+                let change = Change { actor, index: index.map(IndexId), project, action, detail: Value::Null };
+                serials.push(append(&mut c, &change, Timestamp(at)).await.unwrap());
+            }
+            let all = Search { index: None, project: None, actor: "", actions: &[], since: Timestamp(0), until: Timestamp(99) };
+            let top = Serial(serials[4].0 + 1);
+            for (wanted, expected) in [
+                (all.clone(), &[4, 3, 2, 1, 0][..]),
+                (Search { index: Some(IndexId(2)), ..all.clone() }, &[4, 2]),
+                (Search { project: Some(&app), ..all.clone() }, &[4, 2, 0]),
+                (Search { actor: "a_b", ..all.clone() }, &[1, 0]),
+                (Search { actor: "axb/ci", ..all.clone() }, &[3]),
+                (Search { actor: "upstream", ..all.clone() }, &[4]),
+                (Search { actor: "a", ..all.clone() }, &[]),
+                (Search { actions: &["file-add", "file-yank"], ..all.clone() }, &[2, 0]),
+                (Search { since: Timestamp(11), until: Timestamp(13), ..all.clone() }, &[2, 1]),
+            ] {
+                let found = search(&mut c, &wanted, top, Serial::NONE, 9).await.unwrap();
+                let expected: Vec<Serial> = expected.iter().map(|place: &usize| serials[*place]).collect();
+                assert_eq!(found.iter().map(|entry| entry.serial).collect::<Vec<_>>(), expected, "{wanted:?}");
+            }
+            let some = search(&mut c, &all, serials[4], serials[1], 2).await.unwrap();
+            assert_eq!(some.iter().map(|entry| entry.serial).collect::<Vec<_>>(), [serials[3], serials[2]]);
+        }
+
+        async fn serials_are_found_by_time(db: Db) {
+            let mut c = db.begin().await.unwrap();
+            assert_eq!(from_time(&mut c, Timestamp(5)).await.unwrap(), Serial::NONE);
+            let change = Change { actor: "system", index: None, project: None, action: Action::ServerSet, detail: Value::Null };
+            let mut serials = Vec::new();
+            for at in [10, 10, 20, 30, 40, 40, 50] {
+                serials.push(append(&mut c, &change, Timestamp(at)).await.unwrap());
+            }
+            // Serials can be missing in the middle.
+            on!(&mut c, c => query("DELETE FROM journal WHERE serial = $1").bind(serials[3]).execute(c).await.map(drop)).unwrap();
+            for (at, expected) in [(0, serials[0]), (10, serials[0]), (11, serials[2]), (20, serials[2]), (40, serials[4]), (50, serials[6])] {
+                assert_eq!(from_time(&mut c, Timestamp(at)).await.unwrap(), expected, "{at}");
+            }
+            let between = from_time(&mut c, Timestamp(21)).await.unwrap();
+            assert!(between > serials[2] && between <= serials[4], "{between:?}");
+            assert_eq!(from_time(&mut c, Timestamp(51)).await.unwrap(), Serial(serials[6].0 + 1));
+        }
+
         async fn pruning_keeps_the_newest_and_raises_the_floor(db: Db) {
             let change = Change { actor: "system", index: None, project: None, action: Action::ServerSet, detail: Value::Null };
             let mut c = db.begin().await.unwrap();

@@ -104,6 +104,24 @@ pub async fn page_names(c: &mut Conn, index: IndexId) -> Result<Vec<(ProjectName
     )).bind(index).fetch_all(c).await)
 }
 
+/// A mirrored project on the page of its index.
+#[derive(Debug, Clone, FromRow)]
+pub struct Shelved {
+    /// Name.
+    pub name: ProjectName,
+    /// When upstream last answered for it.
+    pub checked: Timestamp,
+    /// How often it has failed to since.
+    pub failures: i64,
+}
+
+/// At most `count` projects whose pages are remembered and whose names come after `after`, by name.
+pub async fn shelf(c: &mut Conn, index: IndexId, after: &str, count: i64) -> Result<Vec<Shelved>> {
+    on!(c, c => query_as(sql!(
+        "SELECT name, checked, failures FROM mirror_pages WHERE index_id = $1 AND name > $2 ORDER BY name LIMIT $3"
+    )).bind(index).bind(after).bind(count).fetch_all(c).await)
+}
+
 /// The same without serials: read off the key alone, whatever the pages weigh.
 pub async fn names(c: &mut Conn, index: IndexId) -> Result<Vec<String>> {
     on!(c, c => query_scalar(sql!("SELECT name FROM mirror_pages WHERE index_id = $1 AND name <> '' ORDER BY name"))

@@ -60,6 +60,19 @@ pub enum Db {
     Postgres(PgPool),
 }
 
+/// A pool of connections at one moment.
+#[derive(Debug, Clone, Copy)]
+pub struct Pool {
+    /// What it is for.
+    pub name: &'static str,
+    /// Connections.
+    pub open: usize,
+    /// Those of them that nobody uses.
+    pub idle: usize,
+    /// As many as there may be.
+    pub max: u32,
+}
+
 /// A connection, within a transaction or not. Dropping one without [`Conn::commit`] rolls its transaction back.
 #[derive(Debug)]
 pub enum Conn {
@@ -196,6 +209,27 @@ impl Db {
         Ok(Db::Postgres(pool))
     }
 
+    /// The engine's name.
+    pub fn engine(&self) -> &'static str {
+        match self {
+            Db::Sqlite { .. } => "sqlite",
+            Db::Postgres(_) => "postgres",
+        }
+    }
+
+    /// How its pools of connections stand.
+    pub fn pools(&self) -> Vec<Pool> {
+        fn of<D: Database>(name: &'static str, pool: &sqlx::Pool<D>) -> Pool {
+            // A connection may come back between the two looks.
+            let (idle, open) = (pool.num_idle(), pool.size() as usize);
+            Pool { name, open, idle: idle.min(open), max: pool.options().get_max_connections() }
+        }
+        match self {
+            Db::Sqlite { read, write } => vec![of("read", read), of("write", write)],
+            Db::Postgres(pool) => vec![of("shared", pool)],
+        }
+    }
+
     /// Whether servers announce to one another through the database what they do: on PostgreSQL.
     pub fn announces(&self) -> bool {
         matches!(self, Db::Postgres(_))
@@ -277,6 +311,11 @@ impl Db {
 fn lenient(mut migrator: Migrator) -> Migrator {
     migrator.set_ignore_missing(true);
     migrator
+}
+
+/// Text as a part of a pattern of `LIKE … ESCAPE '!'` that stands for itself.
+fn literally(text: &str) -> String {
+    text.replace('!', "!!").replace('%', "!%").replace('_', "!_")
 }
 
 impl Conn {

@@ -79,8 +79,38 @@ pub async fn names(c: &mut Conn, index: IndexId) -> Result<Vec<(ProjectName, Ser
         .bind(index).fetch_all(c).await)
 }
 
+/// How many projects the index has; names that are only reserved left out.
+pub async fn count(c: &mut Conn, index: IndexId) -> Result<i64> {
+    on!(c, c => query_scalar(sql!("SELECT COUNT(*) FROM projects WHERE index_id = $1 AND NOT reserved")).bind(index).fetch_one(c).await)
+}
+
 /// Some projects of the index after the key `after`, by key; names that are only reserved left out.
 pub async fn page(c: &mut Conn, index: IndexId, after: ProjectId, count: i64) -> Result<Vec<(ProjectId, ProjectName)>> {
     on!(c, c => query_as(sql!("SELECT id, name FROM projects WHERE index_id = $1 AND id > $2 AND NOT reserved ORDER BY id LIMIT $3"))
         .bind(index).bind(after).bind(count).fetch_all(c).await)
+}
+
+/// A project on the page of its index.
+#[derive(Debug, Clone, FromRow)]
+pub struct Shelved {
+    /// Name.
+    pub name: ProjectName,
+    /// The name as last uploaded.
+    pub display_name: String,
+    /// The version of the latest release, if there is any.
+    pub version: Option<String>,
+    /// What its author says of it in one line.
+    pub summary: Option<String>,
+    /// When it was released.
+    pub released: Option<Timestamp>,
+}
+
+/// At most `count` projects of a stage whose names come after `after`, by name. Names that are only reserved are not among them. What is
+/// said of a project comes from its entry for searching, which one that was just taken in from an older version may not have yet.
+pub async fn shelf(c: &mut Conn, index: IndexId, after: &str, count: i64) -> Result<Vec<Shelved>> {
+    on!(c, c => query_as(sql!(
+        "SELECT p.name, p.display_name, e.version, e.summary, e.released
+         FROM projects p LEFT JOIN search_entries e ON e.project_id = p.id
+         WHERE p.index_id = $1 AND p.name > $2 AND NOT p.reserved ORDER BY p.name LIMIT $3"
+    )).bind(index).bind(after).bind(count).fetch_all(c).await)
 }

@@ -32,12 +32,23 @@ pub async fn by_hash(c: &mut Conn, hash: &Sha256) -> Result<Option<Session>> {
     )).bind(hash.as_bytes()).fetch_optional(c).await)
 }
 
+/// Ends one session.
+pub async fn remove(c: &mut Conn, hash: &Sha256) -> Result<()> {
+    on!(c, c => query(sql!("DELETE FROM sessions WHERE hash = $1")).bind(hash.as_bytes()).execute(c).await.map(drop))
+}
+
 /// Ends all sessions of a user but the one with this hash, if one is given.
 pub async fn remove_of_user(c: &mut Conn, user: UserId, but: Option<&Sha256>) -> Result<()> {
     // No hash is empty.
     let but = but.map_or(&[][..], |hash| hash.as_bytes());
     on!(c, c => query(sql!("DELETE FROM sessions WHERE user_id = $1 AND hash <> $2"))
         .bind(user).bind(but).execute(c).await.map(drop))
+}
+
+/// How many sessions of a user are good at this moment.
+pub async fn count_of_user(c: &mut Conn, user: UserId, now: Timestamp) -> Result<i64> {
+    on!(c, c => query_scalar(sql!("SELECT COUNT(*) FROM sessions WHERE user_id = $1 AND expires > $2"))
+        .bind(user).bind(now).fetch_one(c).await)
 }
 
 /// Forgets sessions that have expired.

@@ -112,6 +112,23 @@ pub async fn all(c: &mut Conn) -> Result<Vec<User>> {
     )).fetch_all(c).await)
 }
 
+/// At most `count` users whose names come after `after`, by name. Of those only whose name, title or email holds `text`, which may be
+/// empty; capitals do not matter where they are ASCII.
+pub async fn page(c: &mut Conn, after: &str, text: &str, count: i64) -> Result<Vec<User>> {
+    let pattern = format!("%{}%", super::literally(text));
+    on!(c, c => query_as(sql!(
+        "SELECT id, name, email, title, description, custom_data, password_hash, admin, created, modified, disabled
+         FROM users WHERE name > $1 AND (LOWER(name) LIKE LOWER($2) ESCAPE '!' OR LOWER(COALESCE(email, '')) LIKE LOWER($2) ESCAPE '!'
+            OR LOWER(COALESCE(title, '')) LIKE LOWER($2) ESCAPE '!')
+         ORDER BY name LIMIT $3"
+    )).bind(after).bind(pattern).bind(count).fetch_all(c).await)
+}
+
+/// How many users there are.
+pub async fn count(c: &mut Conn) -> Result<i64> {
+    on!(c, c => query_scalar(sql!("SELECT COUNT(*) FROM users")).fetch_one(c).await)
+}
+
 /// Whether there is any user at all; the first start makes `root` when there is none.
 pub async fn any(c: &mut Conn) -> Result<bool> {
     on!(c, c => query_scalar(sql!("SELECT EXISTS (SELECT 1 FROM users)")).fetch_one(c).await)
@@ -142,4 +159,33 @@ pub async fn renew_hash(c: &mut Conn, id: UserId, old: &str, new: &str) -> Resul
 /// Removes a user with tokens, sessions, indexes and all they hold.
 pub async fn remove(c: &mut Conn, id: UserId) -> Result<()> {
     on!(c, c => query(sql!("DELETE FROM users WHERE id = $1")).bind(id).execute(c).await.map(drop))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::both;
+
+    both! {
+        async fn users_are_found_by_any_part_of_what_is_written_of_them(db: Db) {
+            let mut c = db.begin().await.unwrap();
+            for (name, title, email) in [("a_b", None, None), ("axb", Some("100% Anna"), None), ("carol", None, Some("C@shop.example"))] {
+                let profile = Profile { title: title.map(str::to_owned), email: email.map(str::to_owned), ..Profile::default() };
+                add(&mut c, &UserName::parse(name).unwrap(), &profile, None, false, Timestamp(1)).await.unwrap();
+            }
+            for (after, text, found) in [
+                ("", "", &["a_b", "axb", "carol"][..]),
+                ("a_b", "", &["axb", "carol"]),
+                ("", "_", &["a_b"]),
+                ("", "0%", &["axb"]),
+                ("", "anna", &["axb"]),
+                ("", "c@SHOP", &["carol"]),
+                ("", "!", &[]),
+            ] {
+                let page = page(&mut c, after, text, 9).await.unwrap();
+                assert_eq!(page.iter().map(|user| user.name.as_str()).collect::<Vec<_>>(), found, "{after} {text}");
+            }
+            assert_eq!((page(&mut c, "", "", 2).await.unwrap().len(), count(&mut c).await.unwrap()), (2, 3));
+        }
+    }
 }

@@ -12,6 +12,7 @@ use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE};
+use std::net::IpAddr;
 use std::sync::{Arc, LazyLock};
 
 static NOBODY: LazyLock<Arc<Caller>> = LazyLock::new(|| Arc::new(Caller::ANONYMOUS));
@@ -21,10 +22,11 @@ pub fn nobody() -> Arc<Caller> {
     NOBODY.clone()
 }
 
-/// Finds out who sends this request.
-pub async fn caller(core: &Core, headers: &HeaderMap) -> Result<Arc<Caller>> {
+/// Finds out who sends this request; `from` is the client's address.
+pub async fn caller(core: &Core, headers: &HeaderMap, from: IpAddr) -> Result<Arc<Caller>> {
+    let with_address = |credentials| Credentials { from: Some(from), ..credentials };
     if let Some(value) = headers.get("x-devpi-auth") {
-        let Some(credentials) = value.to_str().ok().and_then(user_and_secret) else { return Ok(nobody()) };
+        let Some(credentials) = value.to_str().ok().and_then(user_and_secret).map(with_address) else { return Ok(nobody()) };
         return match authenticate(core, &credentials).await {
             Err(Error::Unauthorized(_)) => Ok(nobody()),
             other => other,
@@ -34,7 +36,7 @@ pub async fn caller(core: &Core, headers: &HeaderMap) -> Result<Arc<Caller>> {
         None => Ok(nobody()),
         Some(value) => {
             let unreadable = Error::Unauthorized("The Authorization header cannot be read: use Basic or Bearer");
-            let credentials = value.to_str().ok().and_then(authorization).ok_or(unreadable)?;
+            let credentials = value.to_str().ok().and_then(authorization).map(with_address).ok_or(unreadable)?;
             authenticate(core, &credentials).await
         }
     }
@@ -56,7 +58,7 @@ fn authorization(header: &str) -> Option<Credentials> {
     let (scheme, rest) = header.trim().split_once(' ')?;
     match scheme.to_ascii_lowercase().as_str() {
         "basic" => user_and_secret(rest.trim()),
-        "bearer" | "token" => Some(Credentials { user: None, secret: rest.trim().into() }),
+        "bearer" | "token" => Some(Credentials { user: None, secret: rest.trim().into(), from: None }),
         _ => None,
     }
 }
@@ -68,8 +70,8 @@ fn user_and_secret(encoded: &str) -> Option<Credentials> {
     let text = String::from_utf8(bytes).ok().filter(|text| !text.contains('\0'))?;
     let (user, secret) = text.split_once(':')?;
     Some(match secret.is_empty() && is_token(user) {
-        true => Credentials { user: None, secret: user.into() },
-        false => Credentials { user: Some(user.into()), secret: secret.into() },
+        true => Credentials { user: None, secret: user.into(), from: None },
+        false => Credentials { user: Some(user.into()), secret: secret.into(), from: None },
     })
 }
 

@@ -7,6 +7,7 @@ use super::docs_type::content_type;
 use super::etag::Etag;
 use super::reply::{self, CachePolicy, Reply};
 use super::router::DocsPage;
+use super::simple::climb;
 use super::{At, Call, Site, sight};
 use crate::error::{Error, Result};
 use crate::index::docs::{self, Docs, Place};
@@ -63,8 +64,8 @@ fn only_read(call: &Call<'_>) -> Result<()> {
 
 /// A 302 to the same page below `+doc`, with the query. Relative, so that it holds behind any proxy.
 fn moved(call: &Call<'_>, of: DocsPage<'_>, project: &str, slash: bool) -> Reply {
-    // From the address's folder up to the index: version, `+doc` and the path's folders.
-    let levels = 2 + of.path.len() + usize::from(call.slash);
+    // Up to the index: above the project, the version, `+doc` and the path.
+    let levels = climb(call.path, 3 + of.path.len());
     let segments = [project, of.version, "+doc"].into_iter().chain(of.path.iter().copied()).map(encode_segment);
     let path = segments.collect::<Vec<_>>().join("/");
     let slash = if slash { "/" } else { "" };

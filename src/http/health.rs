@@ -4,7 +4,7 @@ use super::Site;
 use super::reply::{self, Reply};
 use crate::db;
 use crate::error::{Error, Result};
-use crate::index::cut_off;
+use crate::index::{cut_off, store_try};
 use crate::limits;
 use axum::http::StatusCode;
 use std::time::Duration;
@@ -15,15 +15,14 @@ pub fn health() -> Reply {
     reply::text(StatusCode::OK, "ok\n")
 }
 
-/// It can do its work: the database answers, what is in memory is current, and the object store answers if blobs lie in one. 503 if
-/// not; for how long, if that is known.
+/// It can do its work: the database answers, what is in memory is current, and the store of files took a file when it was last
+/// tried. 503 if not; for how long, if that is known.
 pub async fn ready(site: &Site, cut_off: Option<Duration>) -> Result<Reply> {
     if let Some(age) = cut_off {
         return Err(cut_off::error(age));
     }
     let asked = async { Ok::<_, Error>(db::journal::last(&mut site.core.db.read().await?).await?) };
     timeout(limits::CUT_OFF_LOOK_WAIT, asked).await.map_err(|_| Error::no_database())??;
-    let reached = timeout(limits::OBJECT_READY_WAIT, site.core.blobs.reach()).await;
-    reached.unwrap_or_else(|late| Err(std::io::Error::from(late)))?;
+    store_try::store(&site.core).await?;
     Ok(reply::text(StatusCode::OK, "ready\n"))
 }

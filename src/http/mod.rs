@@ -16,6 +16,8 @@ pub mod form;
 pub mod head_timer;
 pub mod health;
 pub mod json_api;
+pub mod metrics;
+pub mod noted;
 pub mod outside;
 pub mod range;
 pub mod reply;
@@ -29,14 +31,18 @@ pub mod socket;
 pub mod test_results;
 #[cfg(test)]
 mod tests;
+pub mod tls;
 pub mod upload;
+pub mod web;
 pub mod without_database;
 pub mod xmlrpc;
+pub mod yank;
 
 use crate::error::{Error, Result};
 use crate::index::Core;
 use crate::index::access::{self, Caller, Sight};
 use crate::index::cut_off;
+use crate::log;
 use crate::names::IndexPath;
 use crate::pypi::ProjectName;
 use crate::urls::decode_path;
@@ -47,12 +53,16 @@ use axum::http::{HeaderMap, HeaderValue, Method, Request};
 use delivery::Delivery;
 use devpi::projects::Of;
 use ipnet::IpNet;
+use noted::Noted;
 use reply::Reply;
 use router::{At, Route, route};
 use simple::Stand;
+use std::future::poll_fn;
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::Arc;
 use url::Url;
+use web::descriptions::Descriptions;
 
 /// What answers requests: the rules' parts and what only HTTP needs to know.
 #[derive(Debug)]
@@ -65,6 +75,12 @@ pub struct Site {
     pub trusted_proxies: Vec<IpNet>,
     /// How files in an object store reach clients (`--blob-delivery`).
     pub delivery: Delivery,
+    /// Descriptions as the pages show them.
+    pub descriptions: Descriptions,
+    /// Whether this server speaks TLS itself (`--tls-cert`).
+    pub https: bool,
+    /// Who may read what is counted (`--metrics`).
+    pub metrics: metrics::Readers,
     /// A random id of this installation (`X-DEVPI-UUID`).
     pub uuid: HeaderValue,
 }
@@ -97,17 +113,14 @@ impl Call<'_> {
         form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == key).map(|(_, value)| value.into_owned())
     }
 
-    /// Whether this is an installer, to which `/{user}/{index}` is a simple index: devpi's rule.
+    /// Whether this is an installer, to which `/{user}/{index}` is a simple index.
     pub fn is_installer(&self) -> bool {
-        let agent = self.headers.get(USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
-        let installers = ["distribute/", "setuptools/", "pip/", "pex/", "uv/"];
-        agent.split(' ').any(|word| installers.iter().any(|name| word.starts_with(name)))
+        is_installer(self.headers)
     }
 
-    /// Whether this asks for simple pages: an installer, or whoever names their form.
+    /// Whether this asks for simple pages.
     fn installs(&self) -> bool {
-        let accept = self.headers.get(ACCEPT).and_then(|value| value.to_str().ok());
-        self.is_installer() || accept::names_simple(accept)
+        installs(self.headers)
     }
 
     /// The methods that read.
@@ -116,11 +129,43 @@ impl Call<'_> {
     }
 }
 
-/// Answers one request from `peer`.
+/// Whether an installer sends this: devpi's rule.
+fn is_installer(headers: &HeaderMap) -> bool {
+    let agent = headers.get(USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let installers = ["distribute/", "setuptools/", "pip/", "pex/", "uv/"];
+    agent.split(' ').any(|word| installers.iter().any(|name| word.starts_with(name)))
+}
+
+/// Whether a request asks for simple pages: an installer's, or one that names their form.
+fn installs(headers: &HeaderMap) -> bool {
+    let accept = headers.get(ACCEPT).and_then(|value| value.to_str().ok());
+    is_installer(headers) || accept::names_simple(accept)
+}
+
+/// Answers one request from `peer`, and notes that.
 pub async fn answer(site: Arc<Site>, request: Request<Body>, peer: SocketAddr) -> Reply {
+    let id = noted::request_id(&site, request.headers(), peer);
+    let name = HeaderValue::from_str(id.as_str());
+    let mut work = pin!(answer_noted(&site, request, peer));
+    let mut reply = poll_fn(|cx| log::within(&id, || work.as_mut().poll(cx))).await;
+    if let Ok(name) = name {
+        reply.headers_mut().insert(noted::REQUEST_ID, name);
+    }
+    reply
+}
+
+async fn answer_noted(site: &Arc<Site>, request: Request<Body>, peer: SocketAddr) -> Reply {
+    let begun = site.core.clock.uptime();
     let (parts, body) = request.into_parts();
-    let is_head = parts.method == Method::HEAD;
-    let outcome = handle(&site, &parts, body, peer).await;
+    let mut noted = Noted::default();
+    let outcome = handle(site, &parts, body, peer, &mut noted).await;
+    let reply = finished(site, &parts, outcome);
+    noted.tell(site, &parts, peer, reply.status(), site.core.clock.uptime().saturating_sub(begun));
+    reply
+}
+
+/// The answer as every answer is.
+fn finished(site: &Site, parts: &Parts, outcome: Result<Reply>) -> Reply {
     let mut reply = outcome.unwrap_or_else(|error| reply::error(&error, &parts.headers));
     let headers = reply.headers_mut();
     headers.insert("x-devpi-api-version", HeaderValue::from_static("2"));
@@ -129,29 +174,37 @@ pub async fn answer(site: Arc<Site>, request: Request<Body>, peer: SocketAddr) -
         headers.insert(name, site.uuid.clone());
     }
     headers.insert("x-devpi-serial", HeaderValue::from(site.core.changes.seen().0));
-    if is_head {
+    if parts.method == Method::HEAD {
         *reply.body_mut() = Body::empty();
     }
     reply
 }
 
-async fn handle(site: &Arc<Site>, parts: &Parts, body: Body, peer: SocketAddr) -> Result<Reply> {
+async fn handle(site: &Arc<Site>, parts: &Parts, body: Body, peer: SocketAddr, noted: &mut Noted) -> Result<Reply> {
     let uri = &parts.uri;
     let decoded = decode_path(uri.path()).ok_or_else(|| Error::BadRequest("the path cannot be read".into()))?;
     let segments: Vec<&str> = decoded.segments.iter().map(AsRef::as_ref).collect();
     let route = route(outside::below_prefix(site, &parts.headers, peer, &segments));
+    noted.route = noted::class(route, &parts.method, &parts.headers);
     // Nobody needs to be anybody for these, and a load balancer's question must not cost a look at a password.
-    if route == Route::Health {
-        return Ok(health::health());
+    match route {
+        Route::Health => return Ok(health::health()),
+        Route::Metrics => return metrics::metrics(site, &parts.method, &parts.headers, peer).await,
+        _ => {}
     }
     let cut_off = cut_off::lasting(&site.core).await;
     if route == Route::Ready {
         return health::ready(site, cut_off).await;
     }
+    if let Some(target) = web::target(route, &parts.method, &parts.headers) {
+        noted.route = crate::metrics::Route::Web;
+        return Ok(web::answer(site, parts, body, peer, (target, cut_off), noted).await);
+    }
     let caller = match cut_off {
         Some(_) => auth::nobody(),
-        None => auth::caller(&site.core, &parts.headers).await?,
+        None => auth::caller(&site.core, &parts.headers, outside::client(site, &parts.headers, peer)).await?,
     };
+    noted.caller = Some(caller.clone());
     let head = parts.method == Method::HEAD;
     let call = Call {
         method: if head { &Method::GET } else { &parts.method },
@@ -193,6 +246,7 @@ async fn dispatch(site: &Arc<Site>, call: &Call<'_>, route: Route<'_>, body: Bod
             files::file(site, call, user, index, &format!("+e/{folder}"), filename).await
         }
 
+        Route::Yank(user, index, project, version) => yank::yank(site, call, (user, index), project, version, body).await,
         Route::Docs(of) => docs::page(site, call, of).await,
         Route::FramedDocs(of) => docs::framed(call, of),
 
@@ -210,7 +264,7 @@ async fn dispatch(site: &Arc<Site>, call: &Call<'_>, route: Route<'_>, body: Bod
 
         Route::Root => devpi::users::list(site, call).await,
         Route::Api(user, index) if call.reads() => devpi::api::api(site, call, user, index).await,
-        Route::Login if call.method == Method::POST => devpi::api::login(site, body).await,
+        Route::Login if call.method == Method::POST => devpi::api::login(site, call, body).await,
         Route::AuthCheck if call.reads() => devpi::authcheck::check(site, call),
         Route::Status if call.reads() => devpi::status::status(site, call).await,
         Route::TokenCreate(user) => devpi::tokens::create(site, call, user, body).await,

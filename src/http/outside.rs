@@ -12,18 +12,37 @@ use url::Url;
 
 /// The address of the server's root as this caller reaches it, without a slash at its end.
 pub fn base(site: &Site, call: &Call<'_>) -> String {
-    let trusted = is_trusted(&site.trusted_proxies, call.peer.ip());
-    base_of(site.outside_url.as_ref(), trusted, call.headers)
+    base_of(site.outside_url.as_ref(), own_scheme(site), is_proxy(site, call.peer), call.headers)
+}
+
+/// Whether a proxy sends this whose forwarding headers are believed.
+pub fn is_proxy(site: &Site, peer: SocketAddr) -> bool {
+    is_trusted(&site.trusted_proxies, peer.ip())
+}
+
+/// Where a request comes from: the last address on its way that is none of our proxies'. What stands before that in
+/// `X-Forwarded-For` anybody could have written.
+pub fn client(site: &Site, headers: &HeaderMap, peer: SocketAddr) -> IpAddr {
+    let listed = headers.get_all("x-forwarded-for").iter().filter_map(|value| value.to_str().ok());
+    let way: Vec<&str> = listed.flat_map(|list| list.split(',')).map(str::trim).collect();
+    let mut client = peer.ip().to_canonical();
+    for hop in way.iter().rev() {
+        match hop.parse::<IpAddr>() {
+            Ok(before) if is_trusted(&site.trusted_proxies, client) => client = before.to_canonical(),
+            _ => break,
+        }
+    }
+    client
 }
 
 /// The path below the prefix under which people reach this server, for proxies that pass it on whole. Most cut it off; then
 /// nothing is taken away.
 pub fn below_prefix<'a, 'b>(site: &Site, headers: &HeaderMap, peer: SocketAddr, segments: &'a [&'b str]) -> &'a [&'b str] {
-    let trusted = is_trusted(&site.trusted_proxies, peer.ip());
+    let trusted = is_proxy(site, peer);
     if site.outside_url.is_none() && !trusted {
         return segments;
     }
-    without_prefix(&base_of(site.outside_url.as_ref(), trusted, headers), segments)
+    without_prefix(&base_of(site.outside_url.as_ref(), own_scheme(site), trusted, headers), segments)
 }
 
 /// The segments without those of the path of `base`, if they begin with them.
@@ -41,25 +60,29 @@ fn is_trusted(proxies: &[IpNet], peer: IpAddr) -> bool {
     proxies.iter().any(|net| net.contains(&peer))
 }
 
-/// `--outside-url`; else what a trusted proxy says; else the request's own `Host`.
-fn base_of(configured: Option<&Url>, trusted: bool, headers: &HeaderMap) -> String {
+fn own_scheme(site: &Site) -> &'static str {
+    if site.https { "https" } else { "http" }
+}
+
+/// `--outside-url`; else what a trusted proxy says; else the request's own `Host`, and what this server speaks itself.
+fn base_of(configured: Option<&Url>, own_scheme: &str, trusted: bool, headers: &HeaderMap) -> String {
     if let Some(url) = configured {
         return without_slash(url);
     }
     let own_host = header(headers, HOST.as_str()).filter(|host| is_authority(host)).unwrap_or("localhost");
     match trusted {
-        true => forwarded(headers, own_host),
-        false => format!("http://{own_host}"),
+        true => forwarded(headers, own_scheme, own_host),
+        false => format!("{own_scheme}://{own_host}"),
     }
 }
 
 /// What a trusted proxy says: devpi's `X-Outside-Url`, or `X-Forwarded-Proto`, `-Host` and `-Prefix`, each of which may be absent.
-fn forwarded(headers: &HeaderMap, own_host: &str) -> String {
+fn forwarded(headers: &HeaderMap, own_scheme: &str, own_host: &str) -> String {
     let outside = header(headers, "x-outside-url").and_then(|text| Url::parse(text).ok());
     if let Some(url) = outside.filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host()) {
         return without_slash(&url);
     }
-    let scheme = first(headers, "x-forwarded-proto").filter(|scheme| matches!(*scheme, "http" | "https")).unwrap_or("http");
+    let scheme = first(headers, "x-forwarded-proto").filter(|scheme| matches!(*scheme, "http" | "https")).unwrap_or(own_scheme);
     let host = first(headers, "x-forwarded-host").filter(|host| is_authority(host)).unwrap_or(own_host);
     let prefix = first(headers, "x-forwarded-prefix").filter(|prefix| is_path(prefix)).unwrap_or_default();
     format!("{scheme}://{host}{}", prefix.trim_end_matches('/'))
@@ -132,8 +155,16 @@ mod tests {
             (&[host, ("x-forwarded-prefix", "//evil.example")], true, "http://own.example:3141"),
         ];
         for (given, trusted, expected) in cases {
-            assert_eq!(base_of(None, *trusted, &headers(given)), *expected, "{given:?}, trusted: {trusted}");
+            assert_eq!(base_of(None, "http", *trusted, &headers(given)), *expected, "{given:?}, trusted: {trusted}");
         }
+    }
+
+    #[test]
+    fn a_server_that_speaks_tls_is_at_https_unless_a_proxy_says_otherwise() {
+        let host = ("host", "own.example");
+        assert_eq!(base_of(None, "https", false, &headers(&[host])), "https://own.example");
+        assert_eq!(base_of(None, "https", true, &headers(&[host])), "https://own.example");
+        assert_eq!(base_of(None, "https", true, &headers(&[host, ("x-forwarded-proto", "http")])), "http://own.example");
     }
 
     #[test]
@@ -151,7 +182,7 @@ mod tests {
         for (url, expected) in
             [("https://index.example/", "https://index.example"), ("https://i.example/a/?q#f", "https://i.example/a")]
         {
-            assert_eq!(base_of(Some(&Url::parse(url).unwrap()), true, &given), expected);
+            assert_eq!(base_of(Some(&Url::parse(url).unwrap()), "https", true, &given), expected);
         }
     }
 

@@ -133,7 +133,7 @@ pub fn error(error: &Error, request: &HeaderMap) -> Reply {
         Error::MethodNotAllowed { allow, .. } => {
             headers.insert(ALLOW, HeaderValue::from_static(allow));
         }
-        Error::Unavailable { retry_after, .. } => {
+        Error::Unavailable { retry_after, .. } | Error::TooManyRequests { retry_after, .. } => {
             // Whole seconds: poetry breaks on a date.
             headers.insert(RETRY_AFTER, HeaderValue::from(retry_after.as_secs().max(1)));
         }
@@ -142,7 +142,8 @@ pub fn error(error: &Error, request: &HeaderMap) -> Reply {
     if wants_json && !is_form { reply } else { with_reason(reply, &words) }
 }
 
-fn status(error: &Error) -> StatusCode {
+/// The status code of an error.
+pub fn status(error: &Error) -> StatusCode {
     match error {
         Error::BadRequest(_) => StatusCode::BAD_REQUEST,
         Error::Unauthorized(_) => StatusCode::UNAUTHORIZED,
@@ -153,6 +154,7 @@ fn status(error: &Error) -> StatusCode {
         Error::Conflict(_) => StatusCode::CONFLICT,
         Error::Gone(_) => StatusCode::GONE,
         Error::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
+        Error::TooManyRequests { .. } => StatusCode::TOO_MANY_REQUESTS,
         Error::BadGateway(_) => StatusCode::BAD_GATEWAY,
         Error::Unavailable { .. } => StatusCode::SERVICE_UNAVAILABLE,
         Error::NoRoom => StatusCode::INSUFFICIENT_STORAGE,

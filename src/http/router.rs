@@ -3,6 +3,8 @@
 //!
 //! Pure: text in, [`Route`] out. Which methods a route takes is next to its handler in [`super::answer`].
 
+use super::web::places::{Place, place};
+
 /// Which index a route is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum At<'a> {
@@ -95,17 +97,26 @@ pub enum Route<'a> {
     /// `/{user}/{index}/{project}/{version}`
     Version(&'a str, &'a str, &'a str, &'a str),
 
+    // Scripts
+    /// `/{user}/{index}/{project}/{version}/+yank`
+    Yank(&'a str, &'a str, &'a str, &'a str),
+
     // People
     /// `/{user}/{index}/{project}/{version}/+doc/…`: a page of documentation.
     Docs(DocsPage<'a>),
     /// The same in a frame: `+d/…`, as devpi-web links it.
     FramedDocs(DocsPage<'a>),
 
+    /// `/_/…`: what only browsers use.
+    Web(Place<'a>),
+
     // Operators
     /// Whether the process lives.
     Health,
     /// Whether it can do its work.
     Ready,
+    /// What it has done.
+    Metrics,
 
     /// Nothing.
     Nothing,
@@ -117,12 +128,14 @@ pub fn route<'a>(segments: &'a [&'a str]) -> Route<'a> {
         [] => Route::Root,
         ["health"] => Route::Health,
         ["ready"] => Route::Ready,
+        ["metrics"] => Route::Metrics,
         ["+api"] => Route::Api(None, None),
         ["+login"] => Route::Login,
         ["+status"] => Route::Status,
         ["+authcheck"] => Route::AuthCheck,
         ["+search"] => Route::Search,
 
+        ["_", ref rest @ ..] if place(rest) != Place::Nowhere => Route::Web(place(rest)),
         ["simple"] => Route::SimpleList(At::Default),
         ["simple", project] => Route::SimpleProject(At::Default, project, Depth::Default),
         ["legacy"] => Route::Legacy,
@@ -158,6 +171,7 @@ pub fn route<'a>(segments: &'a [&'a str]) -> Route<'a> {
         [user, index, project, "json"] => Route::ProjectJson(At::Index(user, index), project, None),
         [user, index, project] => Route::Project(user, index, project),
         [user, index, project, version] => Route::Version(user, index, project, version),
+        [user, index, project, version, "+yank"] => Route::Yank(user, index, project, version),
         [user, index, project, version, "+doc", ref path @ ..] => Route::Docs(DocsPage { user, index, project, version, path }),
         [user, index, project, version, "+d", ref path @ ..] => {
             Route::FramedDocs(DocsPage { user, index, project, version, path })
@@ -219,6 +233,7 @@ mod tests {
             "/root/main/foo/json",
             "/root/main/foo",
             "/root/main/foo/1.0",
+            "/root/main/foo/1.0/%2Byank",
             "/root/main/foo/1.0/+doc",
             "/root/main/foo/latest/%2Bdoc/api/x.html",
             "/root/main/foo/1.0/+d/index.html",
@@ -247,7 +262,7 @@ mod tests {
         /+search -> Search
         /+nothing -> Nothing
         /_/oidc/audience -> Nothing
-        /metrics -> Nothing
+        /metrics -> Metrics
         /root -> User("root")
         /root/+api -> Api(Some("root"), None)
         /root/+token-create -> TokenCreate("root")
@@ -266,6 +281,7 @@ mod tests {
         /root/main/foo/json -> ProjectJson(Index("root", "main"), "foo", None)
         /root/main/foo -> Project("root", "main", "foo")
         /root/main/foo/1.0 -> Version("root", "main", "foo", "1.0")
+        /root/main/foo/1.0/%2Byank -> Yank("root", "main", "foo", "1.0")
         /root/main/foo/1.0/+doc -> Docs(DocsPage { user: "root", index: "main", project: "foo", version: "1.0", path: [] })
         /root/main/foo/latest/%2Bdoc/api/x.html -> Docs(DocsPage { user: "root", index: "main", project: "foo", version: "latest", path: ["api", "x.html"] })
         /root/main/foo/1.0/+d/index.html -> FramedDocs(DocsPage { user: "root", index: "main", project: "foo", version: "1.0", path: ["index.html"] })

@@ -1,7 +1,10 @@
-//! The accept loop: takes connections, speaks HTTP/1.1 on each, and stops in an orderly way. Every wait for a client has a
-//! limit here. Knows nothing of routes; the one function that answers is handed in.
+//! The accept loop: takes connections, greets those that speak TLS, speaks HTTP/1.1 on each (or HTTP/2: `serve/http2.rs`), and
+//! stops in an orderly way. Every wait for a client has a limit here. Knows nothing of routes; the one function that answers is
+//! handed in.
 //!
 //! `axum::serve` is not used: it sets no time-outs, has no connection limit and drains for ever.
+
+mod http2;
 
 use std::convert::Infallible;
 use std::io;
@@ -27,7 +30,9 @@ use super::head_timer::HeadTimer;
 use super::request_body::{self, DiscardLimits};
 use super::shutdown::Shutdown;
 use super::socket::Socket;
+use super::tls::{self, Tls};
 use crate::limits;
+use crate::metrics::Metrics;
 
 /// The limits of all connections; the default is what [`crate::limits`] says, tests take shorter ones.
 #[derive(Debug, Clone)]
@@ -69,12 +74,52 @@ impl Default for Limits {
     }
 }
 
+/// How clients are met.
+#[derive(Debug, Clone, Default)]
+pub struct Front {
+    /// How long they are waited for, and how many there may be.
+    pub limits: Limits,
+    /// What greets them, if this server speaks TLS.
+    pub tls: Option<Tls>,
+    /// Where connections are counted.
+    pub metrics: Arc<Metrics>,
+}
+
+impl From<Limits> for Front {
+    fn from(limits: Limits) -> Self {
+        Self { limits, ..Self::default() }
+    }
+}
+
 /// What every connection needs to know; cheap to clone.
 #[derive(Clone)]
 struct Door {
     limits: Arc<Limits>,
+    tls: Option<Tls>,
+    metrics: Arc<Metrics>,
     drain: CancellationToken,
     cut: CancellationToken,
+    /// Everything that the end waits for.
+    connections: TaskTracker,
+    /// One for each request that may be answered at once over HTTP/2: as many as there may be connections.
+    turns: Arc<Semaphore>,
+}
+
+/// A connection that counts as open.
+struct Open(Arc<Metrics>);
+
+impl Open {
+    fn new(metrics: &Arc<Metrics>) -> Self {
+        metrics.traffic.accepted.inc();
+        metrics.traffic.connections.add(1);
+        Self(metrics.clone())
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.traffic.connections.add(-1);
+    }
 }
 
 /// Accepts connections on `listener` and answers each request with `answer`, until `shutdown.drain` is cancelled. Then no
@@ -82,28 +127,38 @@ struct Door {
 /// `shutdown.now` is cancelled, is dropped. Returns when no connection is left.
 ///
 /// Clients that close their sending half still get their answer, so an `answer` also runs on for a client that has gone away.
-pub async fn serve<F, Fut>(listener: TcpListener, limits: Limits, shutdown: Shutdown, answer: F)
+pub async fn serve<F, Fut>(listener: TcpListener, front: impl Into<Front>, shutdown: Shutdown, answer: F)
 where
     F: Fn(Request<Body>, SocketAddr) -> Fut + Clone + Send + Sync + 'static,
     Fut: Future<Output = Response<Body>> + Send + 'static,
 {
+    let Front { limits, tls, metrics } = front.into();
     let slots = Arc::new(Semaphore::new(limits.connections));
-    let door = Door { limits: Arc::new(limits), drain: shutdown.drain, cut: shutdown.now.child_token() };
-    let connections = TaskTracker::new();
+    let door = Door {
+        turns: Arc::new(Semaphore::new(limits.connections)),
+        limits: Arc::new(limits),
+        tls,
+        metrics,
+        drain: shutdown.drain,
+        cut: shutdown.now.child_token(),
+        connections: TaskTracker::new(),
+    };
     while let Some((slot, stream, peer)) = door.drain.run_until_cancelled(next_connection(&listener, &slots)).await {
-        let (connection, cut) = (converse(stream, peer, door.clone(), answer.clone()), door.cut.clone());
-        connections.spawn(async move {
+        let open = Open::new(&door.metrics);
+        let (connection, cut) = (greet(stream, peer, door.clone(), answer.clone()), door.cut.clone());
+        door.connections.spawn(async move {
             cut.run_until_cancelled(connection).await;
-            drop(slot);
+            drop((slot, open));
         });
     }
     drop(listener);
-    connections.close();
-    finish(&connections, &door).await;
+    door.connections.close();
+    finish(&door).await;
 }
 
 /// Waits for the connections to end by themselves, and after the deadline ends them.
-async fn finish(connections: &TaskTracker, door: &Door) {
+async fn finish(door: &Door) {
+    let connections = &door.connections;
     tokio::select! {
         () = connections.wait() => {}
         () = door.cut.cancelled() => {}
@@ -121,9 +176,13 @@ async fn next_connection(
     slots: &Arc<Semaphore>,
 ) -> (Option<OwnedSemaphorePermit>, TcpStream, SocketAddr) {
     let slot = Arc::clone(slots).acquire_owned().await.ok();
+    let mut failing = false;
     loop {
         match listener.accept().await {
             Ok((stream, peer)) => {
+                if failing {
+                    tracing::info!("connections can be accepted again");
+                }
                 if let Err(error) = stream.set_nodelay(true) {
                     tracing::debug!(%peer, %error, "TCP_NODELAY was refused");
                 }
@@ -131,7 +190,9 @@ async fn next_connection(
             }
             Err(error) if concerns_one_connection(&error) => tracing::debug!(%error, "a connection broke before it was accepted"),
             Err(error) => {
-                tracing::error!(%error, "cannot accept connections; trying again");
+                if !std::mem::replace(&mut failing, true) {
+                    tracing::error!(%error, "cannot accept connections; trying again and again");
+                }
                 tokio::time::sleep(limits::ACCEPT_PAUSE).await;
             }
         }
@@ -144,6 +205,24 @@ fn concerns_one_connection(error: &io::Error) -> bool {
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
 }
 
+/// Finds out what to speak on a connection, and speaks it.
+async fn greet<F, Fut>(stream: TcpStream, peer: SocketAddr, door: Door, answer: F)
+where
+    F: Fn(Request<Body>, SocketAddr) -> Fut + Clone + Send + Sync + 'static,
+    Fut: Future<Output = Response<Body>> + Send + 'static,
+{
+    let Some(tls) = &door.tls else { return converse(stream, peer, door, answer).await };
+    let greeted = tokio::time::timeout(door.limits.head, tls.accept(stream)).await;
+    match greeted.unwrap_or_else(|late| Err(late.into())) {
+        Ok(stream) if tls::is_http2(&stream) => http2::converse(stream, peer, door, answer).await,
+        Ok(stream) => converse(stream, peer, door, answer).await,
+        Err(error) => {
+            door.metrics.traffic.handshakes_failed.inc();
+            tracing::debug!(%peer, %error, "a TLS handshake failed");
+        }
+    }
+}
+
 /// Speaks HTTP/1.1 on one connection until either side ends it. `stream` is the plain or the decrypted one.
 async fn converse<S, F, Fut>(stream: S, peer: SocketAddr, door: Door, answer: F)
 where
@@ -154,7 +233,7 @@ where
     let limits = &door.limits;
     let received = Arc::new(AtomicBool::new(false));
     let timer = HeadTimer::new(limits.head, Arc::clone(&received));
-    let socket = Socket::new(stream, received, limits.write_stall);
+    let socket = Socket::new(stream, received, limits.write_stall, door.metrics.clone());
     let service = service_fn(|request| async { Ok::<_, Infallible>(exchange(request, peer, limits, &answer).await) });
     let mut connection = pin!(
         http1::Builder::new()

@@ -37,6 +37,9 @@ pub async fn project(site: &Site, call: &Call<'_>, stand: Stand<'_>, text: &str)
     let form = form(call)?;
     let kind = if form == accept::Form::Json { Form::Json } else { Form::Html };
     let page = pages::page(&site.core, &sight, &name, kind, mount(&sight, call, stand)).await?;
+    if page.stale_since.is_some() {
+        site.core.metrics.stale_answers.inc();
+    }
     let installer_decides = matches!(stand, Stand::Alias(..));
     let max_age = sight.place.index.settings.page_max_age;
     let cache = CachePolicy::Page { max_age, public: sight.place.all_public };
@@ -65,7 +68,7 @@ fn mount(sight: &Sight, call: &Call<'_>, stand: Stand<'_>) -> Mount {
 
 /// How often `../` leads above the last `names` names of a path. Not always as often as there are names: a slash too many,
 /// which routing passes over, counts for whoever resolves a link.
-fn climb(path: &str, names: usize) -> usize {
+pub(super) fn climb(path: &str, names: usize) -> usize {
     let named = path.rsplit('/').enumerate().filter(|(_, segment)| !segment.is_empty());
     named.map(|(at, _)| at).nth(names.saturating_sub(1)).unwrap_or(0)
 }

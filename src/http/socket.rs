@@ -13,6 +13,8 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Sleep;
 
+use crate::metrics::Metrics;
+
 /// Bounds how long one thing may stay pending without progress.
 #[derive(Debug)]
 pub struct Stall {
@@ -44,18 +46,25 @@ impl Stall {
     }
 }
 
-/// A stream that fails with `TimedOut` when writing makes no progress, and notes when bytes arrive.
+/// A stream that fails with `TimedOut` when writing makes no progress, notes when bytes arrive and counts those that go.
 #[derive(Debug)]
 pub struct Socket<S> {
     stream: S,
     received: Arc<AtomicBool>,
     stall: Stall,
+    metrics: Arc<Metrics>,
 }
 
 impl<S> Socket<S> {
     /// Wraps `stream`; sets `received` whenever bytes arrive; fails when a write stays pending for `write_stall`.
-    pub fn new(stream: S, received: Arc<AtomicBool>, write_stall: Duration) -> Self {
-        Self { stream, received, stall: Stall::new(write_stall) }
+    pub fn new(stream: S, received: Arc<AtomicBool>, write_stall: Duration, metrics: Arc<Metrics>) -> Self {
+        Self { stream, received, stall: Stall::new(write_stall), metrics }
+    }
+
+    fn count(&self, written: &Poll<io::Result<usize>>) {
+        if let Poll::Ready(Ok(bytes)) = written {
+            self.metrics.traffic.sent_bytes.add(*bytes as u64);
+        }
     }
 
     fn bounded<T>(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
@@ -82,11 +91,13 @@ impl<S: AsyncRead + Unpin> AsyncRead for Socket<S> {
 impl<S: AsyncWrite + Unpin> AsyncWrite for Socket<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write(cx, buf);
+        self.count(&written);
         self.bounded(cx, written)
     }
 
     fn poll_write_vectored(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bufs: &[io::IoSlice<'_>]) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write_vectored(cx, bufs);
+        self.count(&written);
         self.bounded(cx, written)
     }
 

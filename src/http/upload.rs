@@ -13,6 +13,7 @@ use crate::index::settings::Kind;
 use crate::index::store::Outcome;
 use crate::index::tree::Index;
 use crate::limits;
+use crate::metrics::Uploaded;
 use axum::body::Body;
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_LENGTH;
@@ -20,6 +21,10 @@ use std::sync::Arc;
 
 /// Answers an upload form.
 pub async fn upload(site: &Arc<Site>, call: &Call<'_>, at: At<'_>, body: Body) -> Result<Reply> {
+    take(site, call, at, body).await.inspect_err(|_| site.core.metrics.uploads.of(Uploaded::Refused).inc())
+}
+
+async fn take(site: &Arc<Site>, call: &Call<'_>, at: At<'_>, body: Body) -> Result<Reply> {
     let index = index(site, call, at)?;
     let limit = site.core.rules.max_file_size;
     if announced_length(call).is_some_and(|length| length > limit.saturating_add(limits::FORM_TEXT_BYTES_MAX)) {
@@ -78,13 +83,20 @@ async fn file_upload(site: &Arc<Site>, call: &Call<'_>, index: &Arc<Index>, form
     }
     let (filename, spooled) = form.content.ok_or_else(|| Error::BadRequest("content file field not found".into()))?;
     let upload = Upload { fields: form.fields, filename, spooled };
-    let name = upload.filename.clone();
     let published = publish::publish(&site.core, call.caller, index, upload).await?;
-    tracing::info!(index = %index.path, file = name, by = call.caller.actor(), outcome = ?published, "upload");
+    site.core.metrics.uploads.of(counted(published)).inc();
     Ok(match published {
         Outcome::New | Outcome::Replaced => reply::text(StatusCode::OK, ""),
         Outcome::Identical => {
             reply::with_reason(reply::text(StatusCode::OK, ""), "Upload of identical file to non volatile index.")
         }
     })
+}
+
+fn counted(outcome: Outcome) -> Uploaded {
+    match outcome {
+        Outcome::New => Uploaded::New,
+        Outcome::Replaced => Uploaded::Replaced,
+        Outcome::Identical => Uploaded::Identical,
+    }
 }

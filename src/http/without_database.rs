@@ -20,7 +20,12 @@ pub async fn answer(site: &Arc<Site>, call: &Call<'_>, route: Route<'_>, age: Du
         false => Err(cut_off::error(age)),
     };
     match answer {
-        Ok(reply) => Ok(marked(reply, site, age)),
+        Ok(reply) => {
+            if !reply.headers().contains_key(WARNING) {
+                site.core.metrics.stale_answers.inc();
+            }
+            Ok(marked(reply, site, age))
+        }
         // What is wrong with the request itself is wrong in any case.
         Err(error @ (Error::BadRequest(_) | Error::NotAcceptable(_))) => Err(error),
         Err(_) => Err(cut_off::error(age)),

@@ -14,7 +14,9 @@ use crate::limits;
 use crate::names::UserName;
 use crate::pypi::Sha256;
 use serde_json::{Value, json};
+use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// A wanted change of a user; `None` leaves a field as it is, an empty value clears it.
 #[derive(Debug, Clone, Default)]
@@ -71,10 +73,15 @@ pub async fn create_user(
     .await
 }
 
+/// Whether this caller may make users.
+pub fn may_make_users(core: &Core, caller: &Caller) -> bool {
+    let open = core.rules.restrict_modify.is_none() && core.rules.open_signup && caller.token.is_none();
+    open || may_modify_others(core, caller)
+}
+
 /// Whether this caller may make users (403) and the name is free (409): what is told before a request is read any further.
 pub async fn check_new_user(core: &Core, caller: &Caller, name: &str) -> Result<()> {
-    let open = core.rules.restrict_modify.is_none() && core.rules.open_signup && caller.token.is_none();
-    if !open && !may_modify_others(core, caller) {
+    if !may_make_users(core, caller) {
         return Err(Error::Forbidden("no permission to create user".into()));
     }
     match db::users::by_name(&mut core.db.read().await?, name).await? {
@@ -88,18 +95,18 @@ fn user_exists() -> Error {
 }
 
 /// Whether this caller may change other users: root and those whom `--restrict-modify` names, never by a token.
-pub(super) fn may_modify_others(core: &Core, caller: &Caller) -> bool {
+pub fn may_modify_others(core: &Core, caller: &Caller) -> bool {
     let named = |user: &access::User| core.rules.restrict_modify.iter().flatten().any(|name| *name == user.name);
     caller.is_admin() || caller.token.is_none() && caller.user.as_ref().is_some_and(named)
 }
 
 /// Whether this caller may change this user, apart from the password.
-pub(super) fn may_modify_user(core: &Core, caller: &Caller, name: &str) -> bool {
+pub fn may_modify_user(core: &Core, caller: &Caller, name: &str) -> bool {
     may_modify_others(core, caller) || core.rules.restrict_modify.is_none() && caller.may_manage_user(name)
 }
 
 /// Whether this caller may remove this user. Nobody may remove root, and whom `--restrict-modify` names not themselves.
-fn may_delete_user(core: &Core, caller: &Caller, name: &str) -> bool {
+pub fn may_delete_user(core: &Core, caller: &Caller, name: &str) -> bool {
     let themselves = caller.user.as_ref().is_some_and(|user| user.name.as_str() == name);
     let keeps_itself = core.rules.restrict_modify.is_some() && themselves;
     name != UserName::root().as_str() && !keeps_itself && may_modify_user(core, caller, name)
@@ -222,8 +229,52 @@ fn names(list: Option<&Value>, name: &UserName) -> bool {
     list.and_then(Value::as_array).is_some_and(|list| list.iter().any(|item| item == name.as_str()))
 }
 
-/// Exchanges a password for a session: its secret, and how long it lasts.
-pub async fn login(core: &Core, user: &str, password: &str) -> Result<(String, std::time::Duration)> {
+/// Exchanges a password for a session of a tool (`devpi login`): its secret, and how long it lasts. `from`: the client's address.
+pub async fn login(core: &Core, user: &str, password: &str, from: IpAddr) -> Result<(String, Duration)> {
+    let secret = exchange(core, user, password, from, limits::SESSION_LENGTH).await?;
+    Ok((secret, limits::SESSION_LENGTH))
+}
+
+/// Exchanges a password for a session of a browser.
+pub async fn sign_in(core: &Core, user: &str, password: &str, from: IpAddr) -> Result<String> {
+    exchange(core, user, password, from, limits::WEB_SESSION_LENGTH).await
+}
+
+/// Ends a session before its time.
+pub async fn sign_out(core: &Core, session: &Sha256) -> Result<()> {
+    let mut c = core.db.begin().await?;
+    db::sessions::remove(&mut c, session).await?;
+    c.commit().await?;
+    core.verified.forget_all();
+    Ok(())
+}
+
+/// Ends the sessions of a user, in browsers and tools, but for the one with the key `but`. The user and root may; tokens go on.
+pub async fn end_sessions(core: &Arc<Core>, caller: &Caller, name: &str, but: Option<Sha256>) -> Result<()> {
+    if !caller.may_manage_user(name) {
+        return Err(Error::Forbidden(format!("no permission to end sessions of user {name}")));
+    }
+    let user = find_user(core, name).await?;
+    let (actor, task) = (caller.actor(), core.clone());
+    follow::change(core, async move {
+        let mut c = task.db.begin().await?;
+        db::sessions::remove_of_user(&mut c, user.id, but.as_ref()).await?;
+        // Journalled, because other nodes remember sessions that were good a moment ago.
+        note(&mut c, &actor, Action::UserSignOut, json!({"user": user.name}), task.clock.now()).await?;
+        c.commit().await?;
+        Ok(())
+    })
+    .await
+}
+
+/// Whether this is the user's present password: asked before it is replaced in a browser, which somebody may have left open.
+/// [`Error::Unauthorized`] if it is not; wrong ones count as at sign-in.
+pub async fn confirm_password(core: &Core, user: &str, password: &str, from: IpAddr) -> Result<()> {
+    let given = credentials::Credentials { user: Some(user.into()), secret: password.into(), from: Some(from) };
+    credentials::user_of_password(core, &given).await.map(drop)
+}
+
+async fn exchange(core: &Core, user: &str, password: &str, from: IpAddr, length: Duration) -> Result<String> {
     let wrong = || Error::Unauthorized("the user could not be authenticated");
     // A session that could beget another would last for ever.
     if password.starts_with(credentials::SESSION_PREFIX) {
@@ -233,10 +284,10 @@ pub async fn login(core: &Core, user: &str, password: &str) -> Result<(String, s
     if credentials::is_token(password) {
         return Err(wrong());
     }
-    let given = credentials::Credentials { user: Some(user.into()), secret: password.into() };
+    let given = credentials::Credentials { user: Some(user.into()), secret: password.into(), from: Some(from) };
     let user = credentials::user_of_password(core, &given).await?;
-    let (secret, _) = credentials::begin_session(core, &user).await?;
-    Ok((secret, limits::SESSION_LENGTH))
+    let (secret, _) = credentials::begin_session(core, &user, length).await?;
+    Ok(secret)
 }
 
 /// Makes a token and returns its secret, which is shown this once.

@@ -62,8 +62,30 @@ fn may_administer(core: &Core, caller: &Caller, wanted: Wanted, path: &IndexPath
     caller.user.as_ref().is_some_and(|user| user.admin || named(user)) && access::within(caller, wanted, path, None)
 }
 
-/// The index, if the caller may change it. As in devpi the right is asked before existence: who lacks it learns nothing.
-fn configurable(core: &Core, caller: &Caller, path: &IndexPath, wanted: Wanted) -> Result<Arc<Index>> {
+/// Whose indexes somebody may make.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Owners {
+    /// Anybody's.
+    Anybody,
+    /// Their own.
+    Themselves,
+    /// Nobody's.
+    Nobody,
+}
+
+/// Whose indexes this caller may make, as far as that can be told before one is named.
+pub fn owners(core: &Core, caller: &Caller) -> Owners {
+    match (&caller.user, &core.rules.restrict_modify) {
+        (None, _) => Owners::Nobody,
+        (Some(user), _) if user.admin => Owners::Anybody,
+        (Some(user), Some(names)) if names.contains(&user.name) => Owners::Anybody,
+        (Some(_), Some(_)) => Owners::Nobody,
+        (Some(_), None) => Owners::Themselves,
+    }
+}
+
+/// The index, if the caller may do this with it. As in devpi the right is asked before existence: who lacks it learns nothing.
+pub fn administered(core: &Core, caller: &Caller, path: &IndexPath, wanted: Wanted) -> Result<Arc<Index>> {
     let tree = core.tree.load();
     let index = tree.at(path).map(|place| place.index.clone());
     match index.filter(|_| may_administer(core, caller, wanted, path)) {
@@ -89,7 +111,7 @@ pub async fn modify(
 ) -> Result<Arc<Index>> {
     // Another process may have changed the index a moment ago, and the options are written as a whole.
     follow::catch_up(core).await?;
-    let index = configurable(core, caller, path, Wanted::Configure)?;
+    let index = administered(core, caller, path, Wanted::Configure)?;
     for edit in &edits {
         if let Edit::Set(key, value) = edit
             && key == "type"
@@ -153,7 +175,7 @@ async fn is_still(c: &mut Conn, index: &Index) -> Result<bool> {
 
 /// Removes an index with all it holds. Other indexes keep naming it among their bases, which does no harm.
 pub async fn delete(core: &Arc<Core>, caller: &Caller, path: &IndexPath) -> Result<()> {
-    let index = configurable(core, caller, path, Wanted::Delete)?;
+    let index = administered(core, caller, path, Wanted::Delete)?;
     if !index.settings.volatile {
         return Err(Error::Forbidden(format!("index {path} non-volatile, cannot delete")));
     }
@@ -182,8 +204,8 @@ pub async fn set_default(core: &Arc<Core>, path: Option<IndexPath>) -> Result<()
     .await
 }
 
-/// An index's options as one object, bases included: what edits are applied to.
-fn config(index: &Index) -> Map<String, Value> {
+/// An index's options as one object, bases included: what edits are applied to. Credentials are in it: [`shown`] is for people.
+pub fn config(index: &Index) -> Map<String, Value> {
     let mut options = index.settings.stored.clone();
     if index.kind == Kind::Stage {
         let bases: Vec<String> = index.bases.iter().map(IndexPath::to_string).collect();

@@ -7,16 +7,19 @@ use super::fetch::Fetches;
 use super::flight::Flights;
 use super::follow::Changes;
 use super::listing::Listings;
-use super::mirror::Outcomes;
+use super::mirror::{Forced, Outcomes};
 use super::nodes::Nodes;
 use super::pages::Pages;
 use super::search::Searches;
 use super::settings::UploadChecks;
+use super::store_try::StoreTry;
+use super::throttle::Throttle;
 use super::tree::Tree;
 use crate::blobs::Blobs;
-use crate::clock::Clock;
+use crate::clock::{Clock, Timestamp};
 use crate::db::{Db, IndexId};
 use crate::limits;
+use crate::metrics::Metrics;
 use crate::names::UserName;
 use crate::pypi::ProjectName;
 use crate::upstream::Upstream;
@@ -51,6 +54,8 @@ pub struct Core {
     pub directories: Directories,
     /// Downloads that are not written yet.
     pub downloads: Counts,
+    /// Wrong passwords of a while.
+    pub throttle: Throttle,
     /// Credentials found good a moment ago.
     pub verified: Verified,
     /// Files that are being fetched from upstream.
@@ -59,8 +64,16 @@ pub struct Core {
     pub refreshes: Flights<(IndexId, Option<ProjectName>)>,
     /// What upstream said a moment ago where there is nothing to keep.
     pub outcomes: Outcomes,
+    /// When mirrors were last made to ask although it was not time.
+    pub forced: Forced,
     /// One look for a wheel's metadata at a time.
     pub learning: Flights<(IndexId, String)>,
+    /// Whether the store of files could be used when it was last tried.
+    pub store_try: StoreTry,
+    /// What is counted for the operator.
+    pub metrics: Arc<Metrics>,
+    /// When these parts were put together.
+    pub started: Timestamp,
     /// Names for searching, and turns.
     pub searches: Searches,
     /// Work that goes on when its client has left; shutdown waits for it.
@@ -104,6 +117,7 @@ impl Core {
     /// Puts the parts together. The tree is empty until `follow::load` has read it.
     pub fn new(db: Db, blobs: Blobs, upstream: Upstream, clock: Clock, rules: Rules) -> Arc<Self> {
         // A listing costs about as much as its page in one form; pages come in two forms and three encodings.
+        let started = clock.now();
         let listings = Listings::new(rules.page_cache / 4);
         let pages = Pages::new(rules.page_cache / 4 * 3);
         Arc::new(Self {
@@ -119,11 +133,16 @@ impl Core {
             pages,
             directories: Directories::default(),
             downloads: Counts::default(),
+            throttle: Throttle::default(),
             verified: Verified::default(),
             fetches: Fetches::default(),
             refreshes: Flights::default(),
             outcomes: Outcomes::default(),
+            forced: Forced::default(),
             learning: Flights::default(),
+            store_try: StoreTry::default(),
+            metrics: Arc::default(),
+            started,
             searches: Searches::default(),
             tasks: TaskTracker::new(),
         })

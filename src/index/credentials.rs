@@ -14,8 +14,10 @@ use crate::names::UserName;
 use crate::pypi::Sha256;
 use moka::future::Cache;
 use sha2::{Digest, Sha256 as Hasher};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 /// What every token begins with. Not `devpi-` or `pypi-`: devpi's client rewrites passwords that do.
 pub const TOKEN_PREFIX: &str = "cheeseshop_";
@@ -34,6 +36,8 @@ pub struct Credentials {
     pub user: Option<String>,
     /// Password, token or session.
     pub secret: String,
+    /// The client's address, by which wrong passwords are counted; `None`: they are not.
+    pub from: Option<IpAddr>,
 }
 
 impl std::fmt::Debug for Credentials {
@@ -109,7 +113,7 @@ pub async fn authenticate(core: &Core, credentials: &Credentials) -> Result<Arc<
         verified.cache.invalidate(&key).await;
     }
     let check = async {
-        let (caller, expires) = check(core, credentials, now).await.inspect_err(|error| tell(credentials, error))?;
+        let (caller, expires) = check(core, credentials, now).await.inspect_err(|error| tell(core, credentials, error))?;
         Ok::<_, Error>(Known { caller: Arc::new(caller), generation, expires })
     };
     verified.cache.try_get_with(key, check).await.map(|known| known.caller).map_err(|error| error.share())
@@ -117,8 +121,9 @@ pub async fn authenticate(core: &Core, credentials: &Credentials) -> Result<Arc<
 
 /// Logs a refusal, so that somebody who guesses is noticed. The name only if it can be one: people paste secrets into the wrong
 /// field.
-fn tell(credentials: &Credentials, error: &Error) {
+fn tell(core: &Core, credentials: &Credentials, error: &Error) {
     if matches!(error, Error::Unauthorized(_)) {
+        core.metrics.sign_ins_refused.inc();
         let name = credentials.user.as_deref().and_then(|name| UserName::parse(name).ok());
         let user = name.as_ref().map(UserName::as_str).filter(|name| !is_token(name));
         tracing::info!(user, "sign-in refused");
@@ -178,17 +183,22 @@ async fn check_password(core: &Core, credentials: &Credentials) -> Result<(Calle
 pub(super) async fn user_of_password(core: &Core, credentials: &Credentials) -> Result<db::users::User> {
     match credentials.secret.len() > limits::PASSWORD_BYTES_MAX {
         true => Err(REFUSED),
-        false => find_by_password(core, credentials).await.inspect_err(|error| tell(credentials, error)),
+        false => find_by_password(core, credentials).await.inspect_err(|error| tell(core, credentials, error)),
     }
 }
 
 async fn find_by_password(core: &Core, credentials: &Credentials) -> Result<db::users::User> {
     let name = credentials.user.as_deref().ok_or(REFUSED)?;
+    core.throttle.admit(name, credentials.from, core.clock.now())?;
     let user = db::users::by_name(&mut core.db.read().await?, name).await?.filter(|user| user.disabled.is_none());
     // A missing user costs the same time as a wrong password, so that nobody can list users with a stop-watch.
     let hash = user.as_ref().and_then(|user| user.password_hash.clone()).unwrap_or_else(|| passwords::NOBODYS_HASH.into());
     let good = passwords::verify(core, credentials.secret.clone(), hash).await?;
-    let Some(mut user) = user.filter(|_| good) else { return Err(REFUSED) };
+    let Some(mut user) = user.filter(|_| good) else {
+        core.throttle.failed(name, credentials.from, core.clock.now());
+        return Err(REFUSED);
+    };
+    core.throttle.succeeded(name, credentials.from);
     if let Some(renewed) = renew(core, &user, &credentials.secret).await {
         user.password_hash = Some(renewed);
     }
@@ -223,9 +233,9 @@ pub fn new_secret(prefix: &str) -> Result<String> {
 
 /// Exchanges a good password for a session; returns its secret and when it ends. Refused if the password has been changed since
 /// `user` was read: that has ended all sessions, and this one must not be born after it.
-pub async fn begin_session(core: &Core, user: &db::users::User) -> Result<(String, Timestamp)> {
+pub async fn begin_session(core: &Core, user: &db::users::User, length: Duration) -> Result<(String, Timestamp)> {
     let now = core.clock.now();
-    let (secret, expires) = (new_secret(SESSION_PREFIX)?, now.plus(limits::SESSION_LENGTH));
+    let (secret, expires) = (new_secret(SESSION_PREFIX)?, now.plus(length));
     let mut c = core.db.begin().await?;
     let current = db::users::lock(&mut c, user.id).await?;
     if current.is_none_or(|current| current.password_hash != user.password_hash) {
@@ -249,7 +259,7 @@ mod tests {
 
     #[test]
     fn credentials_do_not_show_their_secret() {
-        let shown = format!("{:?}", Credentials { user: Some("alice".into()), secret: "hunter2".into() });
+        let shown = format!("{:?}", Credentials { user: Some("alice".into()), secret: "hunter2".into(), from: None });
         assert!(shown.contains("alice") && !shown.contains("hunter2"));
     }
 }

@@ -169,11 +169,14 @@ pub async fn size(core: &Arc<Core>, found: &Found) -> Result<Option<u64>> {
     if let Some(Source::Kept(blob, _)) = kept(core, found).await? {
         return Ok(Some(blob.size));
     }
+    fetch::refuse_too_large(core, found.listed.file.size)?;
     if found.listed.file.size.is_some() || core.rules.offline {
         return Ok(found.listed.file.size);
     }
     let origin = super::mirror::origin(&found.listed.origin).map_err(Error::BadGateway)?;
     let url = url::Url::parse(&found.listed.file.url).map_err(|e| Error::Internal(e.into()))?;
     let head = core.upstream.head_file(&origin, super::mirror::reach(&found.listed.origin), &url).await;
-    head.map(|head| head.length).map_err(|error| super::mirror::bad_gateway(&error))
+    let length = head.map(|head| head.length).map_err(|error| super::mirror::bad_gateway(&error))?;
+    fetch::refuse_too_large(core, length)?;
+    Ok(length)
 }

@@ -45,6 +45,11 @@ impl Counts {
         }
     }
 
+    /// Files that were downloaded since the last writing.
+    pub fn pending(&self) -> usize {
+        self.parts.iter().map(|part| lock(part).len()).sum()
+    }
+
     /// What was counted, in one order on all nodes.
     fn take(&self) -> Vec<(File, i64)> {
         let mut all: Vec<_> = self.parts.iter().flat_map(|part| std::mem::take(&mut *lock(part))).collect();

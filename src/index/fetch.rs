@@ -12,6 +12,8 @@ use crate::db::{self, IndexId};
 use crate::error::{Error, Result};
 use crate::fault::{self, Step};
 use crate::limits;
+use crate::log;
+use crate::metrics::{Fetched, Metrics};
 use crate::pypi::{ProjectName, Sha256, filename_guess};
 use crate::upstream::file::Download;
 use bytes::Bytes;
@@ -27,6 +29,13 @@ use url::Url;
 /// The fetches under way.
 #[derive(Debug, Default)]
 pub struct Fetches(Mutex<HashMap<Key, watch::Receiver<Progress>>>);
+
+impl Fetches {
+    /// How many there are.
+    pub fn running(&self) -> usize {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
+}
 
 /// Which mirror fetches, from where, and what its page announces. The address alone is not enough: another mirror may not be
 /// allowed to ask there, and another page may announce other bytes.
@@ -63,6 +72,7 @@ pub struct Fetching {
 
 /// Fetches the file, or joins those who wait for it already. Returns when upstream has begun to answer.
 pub async fn fetch(core: &Arc<Core>, project: &ProjectName, listed: &Listed) -> Result<Fetching> {
+    refuse_too_large(core, listed.file.size)?;
     let mut progress = join(core, project, listed);
     let state = progress.wait_for(has_begun).await;
     let length = match &*state.map_err(|_| interrupted())? {
@@ -71,6 +81,17 @@ pub async fn fetch(core: &Arc<Core>, project: &ProjectName, listed: &Listed) -> 
         Progress::Asking => return Err(interrupted()),
     };
     Ok(Fetching { progress, length })
+}
+
+/// Refuses a file that is larger than this server takes. Not 5xx: to ask again is of no use.
+pub fn refuse_too_large(core: &Core, size: Option<u64>) -> Result<()> {
+    let limit = core.rules.max_file_size;
+    match size {
+        Some(size) if size > limit => Err(Error::Forbidden(format!(
+            "the file has {size} bytes, and this server mirrors none above {limit} (--max-file-size)"
+        ))),
+        _ => Ok(()),
+    }
 }
 
 /// Whether the answer to a client can begin. An empty file has no last byte to hold back, so it must have been checked.
@@ -98,10 +119,14 @@ fn join(core: &Arc<Core>, project: &ProjectName, listed: &Listed) -> watch::Rece
     let (sender, receiver) = watch::channel(Progress::Asking);
     fetches.insert(key.clone(), receiver.clone());
     let (core, project, listed) = (core.clone(), project.clone(), listed.clone());
-    core.clone().tasks.spawn(async move {
+    core.clone().tasks.spawn(log::carry(async move {
         let end = match lead(&core, &project, &listed, &sender).await {
-            Ok((flow, blob)) => Progress::Kept(flow, blob),
+            Ok((flow, blob)) => {
+                core.metrics.fetches.of(Fetched::Kept).inc();
+                Progress::Kept(flow, blob)
+            }
             Err(error) => {
+                core.metrics.fetches.of(Fetched::Failed).inc();
                 tracing::warn!(file = listed.file.filename, index = %listed.origin.path, %error, "fetching a file failed");
                 Progress::Failed(Arc::new(error))
             }
@@ -109,7 +134,7 @@ fn join(core: &Arc<Core>, project: &ProjectName, listed: &Listed) -> watch::Rece
         // Out of the list before the end is told: whoever comes later looks for the blob, or begins anew.
         core.fetches.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&key);
         sender.send_replace(end);
-    });
+    }));
     receiver
 }
 
@@ -134,12 +159,13 @@ async fn lead(
         Some(_) => Digests::Sha256,
         None => Digests::Sha256AndMd5,
     };
-    let limit = listed.file.size.unwrap_or(limits::FILE_BYTES_MAX);
+    refuse_too_large(core, download.length)?;
+    let limit = listed.file.size.unwrap_or(core.rules.max_file_size);
     let mut spool = core.blobs.spool(limit, digests).await?;
     let mut flow = Flow { content: spool.reader()?.into(), length: download.length.or(listed.file.size), written: 0 };
     progress.send_replace(Progress::Flowing(flow.clone()));
     fault::at(Step::FetchBegun);
-    pump(download, &mut spool, &mut flow, progress).await?;
+    pump(&core.metrics, download, &mut spool, &mut flow, progress).await?;
     let spooled = spool.finish().await.map_err(refused)?;
     check(listed, &spooled)?;
     fault::at(Step::FetchChecked);
@@ -168,7 +194,13 @@ async fn open(core: &Core, listed: &Listed) -> Result<Download> {
 }
 
 /// Writes what comes in, and tells the readers. Bytes are not held back while upstream pauses.
-async fn pump(mut download: Download, spool: &mut Spool, flow: &mut Flow, progress: &watch::Sender<Progress>) -> Result<()> {
+async fn pump(
+    metrics: &Metrics,
+    mut download: Download,
+    spool: &mut Spool,
+    flow: &mut Flow,
+    progress: &watch::Sender<Progress>,
+) -> Result<()> {
     loop {
         let next = match download.bytes.next().now_or_never() {
             Some(next) => next,
@@ -179,7 +211,9 @@ async fn pump(mut download: Download, spool: &mut Spool, flow: &mut Flow, progre
             }
         };
         let Some(chunk) = next else { return Ok(()) };
-        spool.write(chunk.map_err(|error| mirror::bad_gateway(&error))?).await.map_err(refused)?;
+        let chunk = chunk.map_err(|error| mirror::bad_gateway(&error))?;
+        metrics.fetched_bytes.add(chunk.len() as u64);
+        spool.write(chunk).await.map_err(refused)?;
         tell(spool, flow, progress);
     }
 }

@@ -13,6 +13,7 @@ use crate::db::settings::Setting;
 use crate::db::{self, IndexId, Serial};
 use crate::error::{Error, Result};
 use crate::limits;
+use crate::log;
 use crate::names::IndexPath;
 use crate::pypi::ProjectName;
 use std::collections::HashMap;
@@ -203,12 +204,14 @@ where
     F: Future<Output = Result<T>> + Send + 'static,
 {
     let following = core.clone();
-    let task = core.tasks.spawn(async move {
+    let task = core.tasks.spawn(log::carry(async move {
         let value = work.await?;
         let seen = catch_up(&following).await?;
+        // Somebody else may have followed the change first, and written its line: this one says whose request it was.
+        tracing::debug!(serial = seen.0, "the changes of this request are followed");
         nodes::wait(&following, seen).await;
         Ok(value)
-    });
+    }));
     task.await?
 }
 
@@ -220,7 +223,8 @@ fn tell(tree: &Tree, entry: &db::journal::Entry) {
     }
     let index = entry.index_id.and_then(|id| tree.by_id(id).map(|index| index.path.to_string()));
     let project = entry.project.as_ref().map(ProjectName::as_str);
-    tracing::info!(action = entry.action, index, project, by = entry.actor, detail = %entry.detail.0, "change");
+    let (action, by, serial) = (entry.action.as_str(), entry.actor.as_str(), entry.serial.0);
+    tracing::info!(action, index, project, by, serial, detail = %entry.detail.0, "change");
 }
 
 fn concerns_accounts(entry: &db::journal::Entry) -> bool {

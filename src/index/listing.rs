@@ -51,6 +51,11 @@ impl Listings {
     pub fn forget_all(&self) {
         self.0.invalidate_all();
     }
+
+    /// How many there are, and the bytes that they are counted as; changes of the last moment may be missing.
+    pub fn usage(&self) -> (u64, u64) {
+        (self.0.entry_count(), self.0.weighted_size())
+    }
 }
 
 /// About how many bytes a listing takes.
@@ -181,6 +186,17 @@ async fn refresh_mirrors(core: &Arc<Core>, sight: &Sight, project: &ProjectName)
     let mirrors = sight.visible.iter().filter(|index| index.kind == Kind::Mirror && !silent(index));
     let refreshed = mirrors.map(|index| async { Ok::<_, Error>((index.id, mirror::refresh(core, index, project).await?)) });
     Ok(try_join_all(refreshed).await?.into_iter().collect())
+}
+
+/// The stages that keep the mirrors of an order from answering for a project; `None` if nothing keeps them, or there are none.
+pub async fn keepers(core: &Core, sight: &Sight, project: &ProjectName) -> Result<Option<Vec<Arc<Index>>>> {
+    let order = &sight.place.order;
+    if !order.iter().any(|index| index.kind == Kind::Mirror) {
+        return Ok(None);
+    }
+    let holders = holders(&mut core.db.read().await?, project).await?;
+    let keepers = merge::keepers(order, project, |id| holders.contains_key(&id));
+    Ok(Some(keepers.into_iter().cloned().collect()).filter(|keepers: &Vec<_>| !keepers.is_empty()))
 }
 
 /// The stages that have the project, wherever they are.

@@ -82,9 +82,14 @@ pub struct Listing {
 /// `order` is the whole resolution order, also the part that the caller may not read: a private name must never be looked
 /// up in public because somebody forgot to sign in. `holds` tells whether a stage has the project.
 pub fn mirrors_may_answer(order: &[Arc<Index>], project: &ProjectName, holds: impl Fn(IndexId) -> bool) -> bool {
+    keepers(order, project, holds).is_empty()
+}
+
+/// The stages that keep mirrors from answering for a project: none if mirrors may.
+pub fn keepers<'a>(order: &'a [Arc<Index>], project: &ProjectName, holds: impl Fn(IndexId) -> bool) -> Vec<&'a Arc<Index>> {
     let union = order.first().is_some_and(|first| first.settings.whitelist_union);
     let mut whitelist: Option<HashSet<&str>> = None;
-    let (mut whitelisted, mut private) = (false, false);
+    let (mut whitelisted, mut private) = (false, Vec::new());
     for stage in order.iter().filter(|index| index.kind == Kind::Stage) {
         let own: HashSet<&str> = stage.settings.mirror_whitelist.iter().map(String::as_str).collect();
         let combined = match whitelist {
@@ -94,11 +99,15 @@ pub fn mirrors_may_answer(order: &[Arc<Index>], project: &ProjectName, holds: im
         };
         match combined.contains("*") || combined.contains(project.as_str()) {
             true => whitelisted = true,
-            false => private |= holds(stage.id),
+            false if holds(stage.id) => private.push(stage),
+            false => {}
         }
         whitelist = Some(combined);
     }
-    whitelisted || !private
+    if whitelisted {
+        private.clear();
+    }
+    private
 }
 
 /// Puts the contributions together, in resolution order: the first file of a name wins, versions are united.

@@ -14,12 +14,15 @@ use crate::db::mirrors::MirrorPage;
 use crate::db::{self, IndexId, Serial};
 use crate::error::{Error, Result};
 use crate::limits;
+use crate::log;
+use crate::metrics::Refreshed;
 use crate::pypi::{PageMetadata, ProjectName, Sha256, filename_guess, page_parse};
 use crate::upstream::{Origin, PageAnswer, Reach, UpstreamError};
 use moka::sync::Cache;
 use serde_json::Value;
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// How the record of a mirrored project stands after a look at upstream.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,6 +57,29 @@ impl Outcomes {
     }
 }
 
+/// When mirrors were last made to ask for a page although it was not time. Anybody who may read one can do that, and each time
+/// costs a row of the journal and a question to its upstream.
+#[derive(Debug)]
+pub struct Forced(Cache<(IndexId, ProjectName), Duration>);
+
+impl Default for Forced {
+    fn default() -> Self {
+        Self(Cache::new(limits::OUTCOMES_KEPT))
+    }
+}
+
+impl Forced {
+    /// Whether it may be done now; if so, not again for a while.
+    fn turn(&self, index: IndexId, project: &ProjectName, now: Duration) -> bool {
+        let key = (index, project.clone());
+        let may = self.0.get(&key).is_none_or(|last| now.saturating_sub(last) >= limits::MIRROR_REFRESH_PAUSE);
+        if may {
+            self.0.insert(key, now);
+        }
+        may
+    }
+}
+
 /// Looks at the record of `project` in the mirror `index` and refreshes it if it is time.
 pub async fn refresh(core: &Arc<Core>, index: &Arc<Index>, project: &ProjectName) -> Result<Standing> {
     let row = db::mirrors::page(&mut core.db.read().await?, index.id, project.as_str()).await?;
@@ -68,9 +94,16 @@ pub async fn refresh(core: &Arc<Core>, index: &Arc<Index>, project: &ProjectName
             return Ok(standing);
         }
         // In a task of its own: a client that leaves does not waste what upstream is about to say.
-        let (task, index, project) = (core.clone(), index.clone(), project.clone());
-        if let Some(standing) = core.tasks.spawn(async move { ask(&task, &index, &project, row).await }).await?? {
-            return Ok(standing);
+        let (task, of, name, before) = (core.clone(), index.clone(), project.clone(), row.as_ref().map(last_seen));
+        let asked = core.tasks.spawn(log::carry(async move { ask(&task, &of, &name, row).await })).await?;
+        match (asked, before) {
+            (Ok(Some(standing)), _) => return Ok(standing),
+            (Ok(None), _) => {}
+            // What upstream said cannot be stored, for a disk is full: what is recorded goes on.
+            (Err(error @ (Error::NoRoom | Error::Unavailable { .. })), Some(seen)) => {
+                return Ok(rest(core, index, project, error.to_string(), seen));
+            }
+            (Err(error), _) => return Err(error),
         }
     }
     Err(Error::Unavailable {
@@ -115,6 +148,7 @@ async fn ask(core: &Arc<Core>, index: &Index, project: &ProjectName, row: Option
     match (answer, row) {
         (Err(why), row) => failed(row, why).await,
         (Ok(PageAnswer::NotModified), Some(row)) => {
+            core.metrics.refreshes.of(Refreshed::Unchanged).inc();
             let mut c = core.db.begin().await?;
             let stands = db::mirrors::touch_page(&mut c, index.id, project.as_str(), &row, now).await?;
             c.commit().await?;
@@ -125,10 +159,12 @@ async fn ask(core: &Arc<Core>, index: &Index, project: &ProjectName, row: Option
             failed(None, "upstream says that nothing has changed, but nothing was asked before".into()).await
         }
         (Ok(PageAnswer::Missing), None) => {
+            core.metrics.refreshes.of(Refreshed::Missing).inc();
             core.outcomes.0.insert((index.id, project.clone()), (now.plus(index.settings.mirror_cache_expiry), None));
             Ok(fresh)
         }
         (Ok(PageAnswer::Missing), Some(row)) => {
+            core.metrics.refreshes.of(Refreshed::Missing).inc();
             let before = Record::unpack(&row.body)?;
             let record = before.after_removal(now);
             let seen = Seen { changed: record != before, record, etag: None, digest: None };
@@ -138,6 +174,8 @@ async fn ask(core: &Arc<Core>, index: &Index, project: &ProjectName, row: Option
         (Ok(PageAnswer::Page { content_type, body, etag, final_url, .. }), row) => {
             match parse(row.as_ref(), project, content_type, body, final_url, now).await? {
                 Ok(seen) => {
+                    let outcome = if seen.changed { Refreshed::Changed } else { Refreshed::Unchanged };
+                    core.metrics.refreshes.of(outcome).inc();
                     let kept = keep(core, index, project, row.as_ref(), Seen { etag, ..seen }).await?;
                     core.outcomes.forget(index.id, project);
                     Ok(fresh.filter(|_| kept))
@@ -187,14 +225,24 @@ async fn parse(
 
 /// Upstream did not answer, or not in a way that can be used: what is recorded goes on, marked, and upstream gets a rest.
 async fn failed(core: &Core, index: &Index, project: &ProjectName, row: Option<MirrorPage>, why: String) -> Result<Standing> {
-    let until = core.clock.now().plus(limits::MIRROR_REST_AFTER_FAILURE);
+    core.metrics.refreshes.of(Refreshed::Failed).inc();
     tracing::warn!(index = %index.path, %project, why, kept = row.is_some(), "upstream did not give a page");
-    core.outcomes.0.insert((index.id, project.clone()), (until, Some(why.clone())));
-    let Some(row) = row else { return Ok(Standing::Unknown(why)) };
+    let seen = row.as_ref().map(last_seen).unwrap_or_default();
+    let standing = rest(core, index, project, why.clone(), seen);
+    if row.is_none() {
+        return Ok(Standing::Unknown(why));
+    }
     let mut c = core.db.begin().await?;
     let is_there = db::mirrors::note_failure(&mut c, index.id, project.as_str()).await?;
     c.commit().await?;
-    Ok(if is_there { Standing::Stale(last_seen(&row), until) } else { Standing::Unknown(why) })
+    Ok(if is_there { standing } else { Standing::Unknown(why) })
+}
+
+/// Leaves upstream alone for a while; the record of `seen` goes on meanwhile.
+fn rest(core: &Core, index: &Index, project: &ProjectName, why: String, seen: Timestamp) -> Standing {
+    let until = core.clock.now().plus(limits::MIRROR_REST_AFTER_FAILURE);
+    core.outcomes.0.insert((index.id, project.clone()), (until, Some(why)));
+    Standing::Stale(seen, until)
 }
 
 /// When upstream last gave what is recorded. A forced refresh sets `checked` back, but not what was seen before.
@@ -240,10 +288,15 @@ async fn keep(core: &Core, index: &Index, project: &ProjectName, row: Option<&Mi
 }
 
 /// Makes the mirrors of an order ask for the project's page when it is next wanted. The record stays: should upstream not
-/// answer, it is still there.
+/// answer, it is still there. A mirror that was made to a moment ago is left alone: what it has is as good as new.
 pub async fn forget(core: &Arc<Core>, sight: &Sight, project: &ProjectName) -> Result<()> {
+    let now = core.clock.uptime();
     let mirrors = sight.visible.iter().filter(|index| index.kind == Kind::Mirror);
-    let (task, mirrors, project): (_, Vec<IndexId>, _) = (core.clone(), mirrors.map(|index| index.id).collect(), project.clone());
+    let mirrors: Vec<IndexId> = mirrors.map(|index| index.id).filter(|id| core.forced.turn(*id, project, now)).collect();
+    if mirrors.is_empty() {
+        return Ok(());
+    }
+    let (task, project) = (core.clone(), project.clone());
     follow::change(core, async move {
         for index in mirrors {
             let mut c = task.db.begin().await?;

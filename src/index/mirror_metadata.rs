@@ -11,6 +11,7 @@ use crate::blobs::{Blob, StoredBlob};
 use crate::db;
 use crate::db::journal::{Action, Change};
 use crate::error::{Error, Result};
+use crate::log;
 use crate::pypi::{CoreMetadata, DistFilename, PageMetadata, Sha256, filename_guess};
 use crate::upstream::{UpstreamError, metadata};
 use bytes::Bytes;
@@ -36,7 +37,7 @@ pub async fn blob(core: &Arc<Core>, found: &Found) -> Result<Sha256> {
         return Err(Error::BadGateway("the server is offline and has not kept this file".into()));
     }
     let (task, found) = (core.clone(), found.clone());
-    core.tasks.spawn(async move { learn(&task, &found).await }).await?
+    core.tasks.spawn(log::carry(async move { learn(&task, &found).await })).await?
 }
 
 fn none() -> Error {

@@ -4,6 +4,7 @@
 
 pub mod access;
 pub mod account;
+pub mod activity;
 pub mod admin;
 pub mod attachments;
 pub mod bootstrap;
@@ -46,6 +47,8 @@ pub mod search;
 pub mod settings;
 pub mod setup;
 pub mod store;
+pub mod store_try;
+pub mod throttle;
 pub mod tree;
 
 pub use self::core::{Core, Rules};

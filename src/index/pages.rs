@@ -131,6 +131,11 @@ impl Pages {
     pub fn forget_all(&self) {
         self.0.invalidate_all();
     }
+
+    /// How many there are, and the bytes that they are counted as; changes of the last moment may be missing.
+    pub fn usage(&self) -> (u64, u64) {
+        (self.0.entry_count(), self.0.weighted_size())
+    }
 }
 
 /// The page of a project; [`Error::NotFound`] if no index that the caller may read knows it.
@@ -139,10 +144,12 @@ pub async fn page(core: &Arc<Core>, sight: &Sight, project: &ProjectName, form: 
     let kept = core.pages.0.get(&key).await;
     if let Some(page) = &kept {
         if is_current(core, sight, project, page.seen, page.valid_until) {
+            core.metrics.page_hits.inc();
             return Ok(page.clone());
         }
         core.pages.0.invalidate(&key).await;
     }
+    core.metrics.page_misses.inc();
     let made = make(core, sight, project, key.clone()).await;
     if let (Err(Error::Unavailable { .. }), Some(kept)) = (&made, kept) {
         // As for listings: what has only expired will do once it is known that the database is gone.
@@ -156,20 +163,21 @@ async fn make(core: &Arc<Core>, sight: &Sight, project: &ProjectName, key: PageK
     if !listing.known {
         return Err(Error::no_project(project));
     }
-    let made = core.pages.0.try_get_with(key.clone(), render(listing.clone(), key.form, key.mount.clone()));
+    let made = core.pages.0.try_get_with(key.clone(), render(core, listing.clone(), key.form, key.mount.clone()));
     let page = made.await.map_err(|error: Arc<Error>| error.share())?;
     match page.seen >= listing.seen {
         true => Ok(page),
         // Somebody else was rendering what was there before.
         false => {
-            let page = render(listing, key.form, key.mount.clone()).await?;
+            let page = render(core, listing, key.form, key.mount.clone()).await?;
             core.pages.0.insert(key, page.clone()).await;
             Ok(page)
         }
     }
 }
 
-async fn render(listing: Arc<Listing>, form: Form, mount: Mount) -> Result<Arc<Page>> {
+async fn render(core: &Core, listing: Arc<Listing>, form: Form, mount: Mount) -> Result<Arc<Page>> {
+    core.metrics.page_renders.inc();
     let work = tokio::task::spawn_blocking(move || {
         let page = project_page(&listing, &mount);
         let identity: Bytes = match form {

@@ -16,7 +16,7 @@ use super::tree::Index;
 use super::{fetch, follow, keep};
 use crate::blobs::{Spooled, StoredBlob};
 use crate::db::journal::{Action, Change};
-use crate::db::{self, Conn};
+use crate::db::{self, Conn, Serial};
 use crate::error::{Error, Result};
 use crate::fault::{self, Step};
 use crate::pypi::{ProjectName, metadata_form, version};
@@ -86,7 +86,10 @@ async fn carry_out(core: &Arc<Core>, actor: String, index: &Arc<Index>, upload: 
         fault::at(Step::UploadBlobKept);
         let entry =
             Entry { index: &index, claims: &claims, said, blob, metadata_blob, filename: &upload.filename, actor: &actor };
-        record(&task, entry).await
+        let (outcome, serial) = record(&task, entry).await?;
+        let (index, file, serial) = (&index.path, &upload.filename, serial.map(|serial| serial.0));
+        tracing::info!(%index, file, by = actor, serial, ?outcome, "upload");
+        Ok(outcome)
     })
     .await
 }
@@ -158,8 +161,8 @@ struct Entry<'a> {
     actor: &'a str,
 }
 
-/// Step five: one transaction. Dropping it without a commit undoes all of it.
-async fn record(core: &Core, entry: Entry<'_>) -> Result<Outcome> {
+/// Step five: one transaction; its serial, if it changed anything. Dropping it without a commit undoes all of it.
+async fn record(core: &Core, entry: Entry<'_>) -> Result<(Outcome, Option<Serial>)> {
     let now = core.clock.now();
     let (project, said) = (&entry.claims.project, &entry.said);
     let mut c = core.db.begin().await?;
@@ -180,7 +183,7 @@ async fn record(core: &Core, entry: Entry<'_>) -> Result<Outcome> {
     };
     let stored = store::put(&mut c, &core.blobs, entry.index, &file, now).await?;
     let action = match stored.outcome {
-        Outcome::Identical => return Ok(Outcome::Identical),
+        Outcome::Identical => return Ok((Outcome::Identical, None)),
         Outcome::New => Action::FileAdd,
         Outcome::Replaced => Action::FileReplace,
     };
@@ -192,11 +195,11 @@ async fn record(core: &Core, entry: Entry<'_>) -> Result<Outcome> {
         detail: json!({"filename": entry.filename, "version": said.version, "sha256": entry.blob.sha256}),
     };
     let outcome = stored.outcome;
-    store::seal(&mut c, &[stored], &change, now).await?;
+    let serial = store::seal(&mut c, &[stored], &change, now).await?;
     fault::at(Step::UploadWritten);
     c.commit().await?;
     fault::at(Step::UploadCommitted);
-    Ok(outcome)
+    Ok((outcome, Some(serial)))
 }
 
 /// The metadata of the release. A form lays itself over what an earlier one said (devpi's `submit`, then `file_upload`); an

@@ -6,16 +6,18 @@
 use super::access::{self, Action as Wanted, Caller};
 use super::core::Core;
 use super::search::entry;
+use super::settings::Kind;
 use super::tree::Index;
 use super::{download, follow, store};
 use crate::clock::Timestamp;
-use crate::db::attachments::{Attachment, Kind};
+use crate::db::attachments::{Attachment, Kind as Attached};
 use crate::db::files::File;
 use crate::db::journal::{Action, Change};
 use crate::db::projects::Project;
 use crate::db::{self, AttachmentId, Conn, ReleaseId, Serial};
 use crate::error::{Error, Result};
 use crate::fault::{self, Step};
+use crate::limits;
 use crate::pypi::{ProjectName, version};
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -92,7 +94,8 @@ async fn carry_out(work: Work, target: Target) -> Result<()> {
     .await
 }
 
-/// Yanks the files of a release, or one file of it, with a reason that may be empty; `None` takes the yank back.
+/// Yanks the files of a release, or one file of it, with a reason that may be empty; `None` takes the yank back. What a mirror shows
+/// is upstream's to yank.
 pub async fn yank(
     core: &Arc<Core>,
     caller: &Caller,
@@ -102,6 +105,12 @@ pub async fn yank(
     reason: Option<String>,
 ) -> Result<()> {
     let work = Work::allowed(core, caller, index, project, &target)?;
+    if index.kind == Kind::Mirror {
+        return Err(Error::Forbidden(format!("{} is a mirror: what it shows is upstream's to yank", index.path)));
+    }
+    if let Some(reason) = &reason {
+        check_reason(reason)?;
+    }
     follow::change(core, async move {
         let (mut c, known, now) = work.begin_in_use().await?;
         let chosen = work.choose(&mut c, &known, &target).await?;
@@ -117,6 +126,17 @@ pub async fn yank(
         Ok(())
     })
     .await
+}
+
+/// A reason stands in an attribute of every page of the project.
+fn check_reason(reason: &str) -> Result<()> {
+    if reason.len() > limits::YANK_REASON_BYTES_MAX {
+        return Err(Error::BadRequest(format!("the reason has at most {} bytes", limits::YANK_REASON_BYTES_MAX)));
+    }
+    match reason.chars().any(char::is_control) {
+        true => Err(Error::BadRequest("the reason is one line, without control characters".into())),
+        false => Ok(()),
+    }
 }
 
 /// Lets go of a name that has nothing any more: mirrors may answer for it again.
@@ -201,7 +221,7 @@ impl Work {
             Target::Attachment(id) => {
                 let found = db::attachments::of_project(c, known.id).await?.into_iter().find(|attachment| attachment.id == *id);
                 let found = found.ok_or_else(|| Error::NotFound("it was removed a moment ago".into()))?;
-                let action = if found.kind == Kind::DocZip { Action::DocsRemove } else { Action::ResultRemove };
+                let action = if found.kind == Attached::DocZip { Action::DocsRemove } else { Action::ResultRemove };
                 Ok(Chosen { releases: vec![found.release_id], attachments: vec![found], ..Chosen::of(action) })
             }
         }

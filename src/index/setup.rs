@@ -156,7 +156,7 @@ pub async fn set_default_index(core: &Arc<Core>, path: Option<IndexPath>) -> Res
 
 /// Whether anybody could sign in as root without a password.
 pub async fn root_is_open(core: &Core) -> Result<bool> {
-    let empty = Credentials { user: Some(UserName::root().to_string()), secret: String::new() };
+    let empty = Credentials { user: Some(UserName::root().to_string()), secret: String::new(), from: None };
     match credentials::authenticate(core, &empty).await {
         Ok(_) => Ok(true),
         Err(Error::Unauthorized(_)) => Ok(false),

@@ -174,16 +174,28 @@ async fn a_place_that_is_no_backup_of_this_server_is_left_alone() {
     assert!(!folder.path().join("pg").exists());
 }
 
-/// What `gc` took between the copy of the database and the copy of the bytes is no reason to fail; what is lost is.
+/// A file that the server has lost is no reason to have no backup of the others; what an earlier backup has of it stays.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_lost_blob_is_named_and_the_last_backup_stays() {
+async fn lost_blobs_are_named_and_the_rest_is_backed_up() {
     let (filled, folder) = filled().await;
-    let shop = &filled.shop;
-    backup(shop, folder.path()).await.unwrap();
-    let before = full::rows(shop).await;
-    let lost = shop.publish("alice/dev", "more", "1.0").await;
-    shop.core().blobs.delete(&cheeseshop::pypi::Sha256::parse(&lost.sha256()).unwrap()).await.unwrap();
-    let error = backup(shop, folder.path()).await.unwrap_err().to_string();
-    assert!(error.contains(&lost.sha256()), "{error}");
-    assert_eq!(full::rows(&restored(shop, folder.path()).await).await, before);
+    let target = folder.path().join("backup");
+    fs::remove_file(filled.shop.blob_file(&filled.wheel.sha256())).unwrap();
+    let report = backup(&filled.shop, &target).await.unwrap();
+    let names: Vec<&str> = report.skipped.iter().map(|skipped| skipped.name.as_str()).collect();
+    assert_eq!(names, [filled.wheel.sha256()]);
+    assert!(report.text("backed up").contains("it is not in the store") && !report.next.is_empty());
+    assert_eq!(full::rows(&restored(&filled.shop, &target).await).await, full::rows(&filled.shop).await);
+    // Found again, backed up, and then lost for good.
+    fs::write(filled.shop.blob_file(&filled.wheel.sha256()), &filled.wheel.bytes).unwrap();
+    assert_eq!(backup(&filled.shop, &target).await.unwrap().came.blobs, 1);
+    fs::remove_file(filled.shop.blob_file(&filled.wheel.sha256())).unwrap();
+    assert!(backup(&filled.shop, &target).await.unwrap().skipped.is_empty(), "the backup has it");
+    filled.is_all_in(&restored(&filled.shop, &target).await).await;
+    // The program says so with its status.
+    fs::remove_file(filled.shop.blob_file(&filled.yanked.sha256())).unwrap();
+    let other = folder.path().join("other");
+    let output = cheeseshop(&filled.shop, &["backup", other.to_str().unwrap()], "");
+    let (said, why) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.code() == Some(1) && said.contains(&filled.yanked.sha256()) && why.contains("(2)"), "{said}{why}");
+    assert!(other.join("cheeseshop.db").exists());
 }

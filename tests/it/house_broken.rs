@@ -3,7 +3,9 @@
 use super::house::{empty, export, import};
 use super::support::full;
 use super::support::{Engine, both};
+use cheeseshop::moving::report::{Reason, Report};
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -119,20 +121,40 @@ both! {
         import(&empty(engine).await, folder.path()).await.unwrap();
     }
 
-    /// A blob that a broken disk has changed is no reason to write a broken export.
-    async fn a_damaged_or_missing_blob_is_named(engine: Engine) {
+    /// What a broken disk has taken costs nobody the rest: an export without it is whole otherwise, says so, and moves in.
+    async fn damaged_and_missing_blobs_are_left_out_and_named(engine: Engine) {
         let filled = full::fill(engine).await;
-        let digest = filled.wheel.sha256();
-        let path = filled.shop.folder().join("blobs").join(&digest[..2]).join(&digest[2..4]).join(&digest);
-        let mut bytes = fs::read(&path).unwrap();
+        let (damaged, missing) = (filled.wheel.sha256(), filled.yanked.sha256());
+        let mut bytes = filled.wheel.bytes.clone();
         bytes[0] ^= 1;
-        fs::write(&path, bytes).unwrap();
+        fs::write(filled.shop.blob_file(&damaged), bytes).unwrap();
+        fs::remove_file(filled.shop.blob_file(&missing)).unwrap();
         let folder = tempfile::tempdir().unwrap();
-        let error = export(&filled.shop, &folder.path().join("a"), true).await.unwrap_err().to_string();
-        assert!(error.contains(&digest) && error.contains("damaged"), "{error}");
-        fs::remove_file(&path).unwrap();
-        let error = export(&filled.shop, &folder.path().join("b"), true).await.unwrap_err().to_string();
-        assert!(error.contains(&digest) && error.contains("not in the store"), "{error}");
-        assert!(!folder.path().join("b/manifest.json").exists());
+        let out = export(&filled.shop, folder.path(), true).await.unwrap();
+        let mut skipped = named(&out);
+        skipped.sort();
+        let mut wanted = [(Reason::WrongBytes, damaged.clone()), (Reason::MissingFile, missing.clone())];
+        wanted.sort();
+        assert_eq!(skipped, wanted);
+        let lost: BTreeSet<String> = serde_json::from_value(manifest(folder.path())["blobs"]["lost"].clone()).unwrap();
+        assert_eq!(lost, BTreeSet::from([damaged, missing]));
+        let target = empty(engine).await;
+        let came = import(&target, folder.path()).await.unwrap();
+        assert_eq!((came.skipped.len(), came.came.blobs), (2, out.came.blobs));
+        assert_eq!(full::rows(&target).await, full::rows(&filled.shop).await);
+        let target = target.another().await;
+        assert_eq!(target.get(&filled.removed.path("alice/dev")).await.status, 410);
+        assert_eq!(target.get(&filled.mirrored.path("root/pypi")).await.is(200).body, filled.mirrored.bytes);
+        target.get(&filled.wheel.path("alice/dev")).await.is(500);
+        // Uploaded again, they are there again.
+        for dist in [&filled.wheel, &filled.yanked] {
+            target.upload("alice/dev", dist).await.is(200);
+            assert_eq!(target.get(&dist.path("alice/dev")).await.is(200).body, dist.bytes);
+        }
+        target.is_sound().await;
     }
+}
+
+fn named(report: &Report) -> Vec<(Reason, String)> {
+    report.skipped.iter().map(|skipped| (skipped.reason, skipped.name.clone())).collect()
 }

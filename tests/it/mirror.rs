@@ -6,6 +6,7 @@ use super::support::{Answer, Dist, Engine, FakeUpstream, Item, JSON, Mode, Shop,
 use cheeseshop::index::access::Caller;
 use cheeseshop::index::admin;
 use cheeseshop::index::settings::{Edit, Kind};
+use cheeseshop::limits;
 use cheeseshop::names::IndexPath;
 use futures_util::future::join_all;
 use std::time::Duration;
@@ -270,9 +271,30 @@ both! {
         assert_eq!(back.location(), "/alice/dev/+simple/app/");
         assert_eq!(shop.filenames("alice/dev", "app").await.len(), 3);
         upstream.set_mode(&page_path("app"), Mode::Status(500));
+        shop.clock.advance(limits::MIRROR_REFRESH_PAUSE);
         shop.post("/alice/dev/+simple/app/refresh").await.is(302);
         let page = shop.page("alice/dev", "app").await;
         assert!(is_stale(&page) && page.links().len() == 3, "nothing is lost by asking");
+    }
+
+    /// Anybody may ask for it, and each time costs a row of the journal: once a second is enough for a page.
+    async fn refresh_is_done_once_a_second(engine: Engine) {
+        let (shop, upstream) = (Shop::start(engine).await, FakeUpstream::start().await);
+        upstream.add(Item::new(&Dist::wheel("app", "1.0")));
+        upstream.add(Item::new(&Dist::wheel("lib", "1.0")));
+        shop.mirror("root/pypi", &upstream, &[]).await;
+        shop.page("root/pypi", "app").await;
+        let before = shop.journal().await.len();
+        for _ in 0..20 {
+            shop.post("/root/pypi/+simple/app/refresh").await.is(302);
+            shop.page("root/pypi", "app").await;
+        }
+        shop.post("/root/pypi/+simple/lib/refresh").await.is(302);
+        assert_eq!((upstream.asked(&page_path("app")), shop.journal().await.len() - before), (2, 2));
+        shop.clock.advance(limits::MIRROR_REFRESH_PAUSE);
+        shop.post("/root/pypi/+simple/app/refresh").await.is(302);
+        shop.page("root/pypi", "app").await;
+        assert_eq!(upstream.asked(&page_path("app")), 3);
     }
 
     async fn refresh_forgets_that_something_was_missing(engine: Engine) {

@@ -3,6 +3,7 @@
 use super::support::shop::Options;
 use super::support::upstream::{file_path, gate, open, page_path};
 use super::support::{Dist, Engine, FakeUpstream, Item, LONG, Mode, Shop, both, eventually};
+use cheeseshop::index::Rules;
 use futures_util::future::join_all;
 use http_body_util::BodyExt;
 
@@ -32,6 +33,34 @@ both! {
         let shop = shop.restarted(Options::offline()).await;
         assert_eq!(shop.get(&path).await.is(200).body, wheel.bytes);
         assert_eq!(upstream.asked(&file_path(&wheel)), 1);
+    }
+
+    /// Whether its page says how large it is, or upstream when it is asked, or nobody: then the body breaks off.
+    async fn a_file_above_the_limit_is_not_mirrored(engine: Engine) {
+        let (small, large) = (Dist::wheel("app", "1.0"), Dist::large_wheel("app", "2.0", 600_000));
+        let unsized_ = Item { size: false, ..Item::new(&large) };
+        let rules = Rules { max_file_size: 100_000, ..Rules::default() };
+        let (shop, upstream) = (Shop::with(engine, Options { rules, ..Options::default() }).await, FakeUpstream::start().await);
+        shop.mirror("root/pypi", &upstream, &[]).await;
+        upstream.add(Item::new(&small));
+        upstream.add(Item::new(&large));
+        let path = large.path("root/pypi");
+        for ask in [shop.get(&path), shop.head(&path)] {
+            let refused = ask.await.is(403);
+            let words = format!("the file has {} bytes, and this server mirrors none above 100000 (--max-file-size)", large.bytes.len());
+            assert_eq!(refused.reason.as_deref(), Some(words.as_str()));
+        }
+        assert_eq!(upstream.asked(&file_path(&large)), 0, "its page says how large it is");
+        shop.get(&small.path("root/pypi")).await.is(200);
+        upstream.add(unsized_);
+        shop.post("/root/pypi/+simple/app/refresh").await.is(302);
+        shop.get(&path).await.is(403);
+        upstream.set_mode(&file_path(&large), Mode::NoLength);
+        let answer = shop.get(&path).await;
+        assert!((answer.broken || answer.status == 502) && answer.body.len() <= 100_000, "{answer:?}");
+        shop.settled().await;
+        assert_eq!(shop.stored().await.2, Vec::<String>::new());
+        shop.is_sound().await;
     }
 
     async fn many_clients_are_one_download(engine: Engine) {

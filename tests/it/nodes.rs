@@ -166,9 +166,9 @@ both! {
         let shop = Shop::start(engine).await;
         shop.user("alice").await;
         let before = account::find_user(shop.core(), "alice").await.unwrap();
-        credentials::begin_session(shop.core(), &before).await.unwrap();
+        credentials::begin_session(shop.core(), &before, limits::SESSION_LENGTH).await.unwrap();
         shop.ask(Method::PATCH, "/alice").by("alice").body(json!({"password": "other"}).to_string()).await.is(200);
-        credentials::begin_session(shop.core(), &before).await.unwrap_err();
+        credentials::begin_session(shop.core(), &before, limits::SESSION_LENGTH).await.unwrap_err();
         let login = |password: &str| shop.post("/+login").body(json!({"user": "alice", "password": password}).to_string());
         login("alice's password").await.is(401);
         login("other").await.is(200);

@@ -9,7 +9,7 @@ use axum::http::Method;
 use cheeseshop::blobs::Adopt;
 use cheeseshop::http::delivery::Delivery;
 use cheeseshop::index::settings::UploadChecks;
-use cheeseshop::limits::OBJECT_LINK_BYTES_MIN;
+use cheeseshop::limits::{OBJECT_LINK_BYTES_MIN, STORE_TRY_EVERY};
 use cheeseshop::moving::progress::Progress;
 use cheeseshop::moving::{export_devpi, import_devpi, import_folder};
 use cheeseshop::names::IndexPath;
@@ -134,6 +134,7 @@ both! {
         shop.get("/ready").await.is(200);
         let before = shop.stored().await;
         store.down(true);
+        shop.clock.advance(STORE_TRY_EVERY);
         for path in [wheel.path("alice/dev"), format!("{}.metadata", wheel.path("alice/dev")), "/ready".into()] {
             let answer = shop.get(&path).await.is(503);
             assert!(answer.header("retry-after").parse::<u64>().unwrap() > 0);

@@ -15,7 +15,7 @@ WHERE = f"{os.environ.get('PATH', '')}:/usr/sbin"
 def ensure() -> list[str]:
     """Installs it if it is missing; returns its version."""
     if not shutil.which("nginx", path=WHERE):
-        debian.install("nginx", "nginx", "put it on the PATH")
+        debian.install(("nginx",), "nginx", "put it on the PATH")
     binary = shutil.which("nginx", path=WHERE)
     if binary is None:
         raise Failure("Debian's package of nginx is installed, but there is no `nginx` in /usr/sbin.")

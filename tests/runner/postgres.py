@@ -87,7 +87,7 @@ def find_binaries() -> Path | None:
 
 
 def _install() -> Path:
-    debian.install("postgresql", "PostgreSQL", "put its `initdb` and `pg_ctl` on the PATH")
+    debian.install(("postgresql",), "PostgreSQL", "put its `initdb` and `pg_ctl` on the PATH")
     binaries = find_binaries()
     if binaries is None:
         raise Failure("Debian's package `postgresql` is installed, but /usr/lib/postgresql has no initdb.")

@@ -27,7 +27,7 @@ TOOLS: dict[str, list[str]] = {
     "pip-tools": ["pip-tools"],
     "pipenv": ["pipenv"],
     "poetry": ["poetry"],
-    "pytest": ["pytest", "pytest-xdist", "dockerfile-parse", "ruamel.yaml"],
+    "pytest": ["pytest", "pytest-xdist", "dockerfile-parse", "ruamel.yaml", "playwright", "axe-playwright-python"],
     "twine": ["twine"],
     "uv": ["uv"],
 }

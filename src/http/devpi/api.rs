@@ -50,13 +50,13 @@ fn authstatus(caller: &Caller) -> Value {
 }
 
 /// Exchanges a password for a session.
-pub async fn login(site: &Site, body: Body) -> Result<Reply> {
+pub async fn login(site: &Site, call: &Call<'_>, body: Body) -> Result<Reply> {
     let given = super::object(body).await?;
     let text = |key: &str| given.get(key).and_then(Value::as_str);
     let (Some(user), Some(password)) = (text("user"), text("password")) else {
         return Err(Error::BadRequest("Bad request: no user/password specified".into()));
     };
-    match account::login(&site.core, user, password).await {
+    match account::login(&site.core, user, password, outside::client(site, call.headers, call.peer)).await {
         Ok((secret, lasts)) => {
             let proof = json!({"password": secret, "expiration": lasts.as_secs()});
             Ok(reply::result(StatusCode::OK, "proxyauth", proof, Some("login successful")))

@@ -37,6 +37,7 @@ fn index_of(asked: Route<'_>) -> Option<At<'_>> {
         | Route::Index(user, index)
         | Route::Project(user, index, _)
         | Route::Version(user, index, ..)
+        | Route::Yank(user, index, ..)
         | Route::Api(Some(user), Some(index)) => Some(At::Index(user, index)),
         Route::Docs(page) | Route::FramedDocs(page) => Some(At::Index(page.user, page.index)),
         Route::Legacy | Route::SourceArchive(..) => Some(At::Default),
@@ -52,8 +53,10 @@ fn index_of(asked: Route<'_>) -> Option<At<'_>> {
         | Route::TokenCreate(_)
         | Route::Tokens(_)
         | Route::Token(..)
+        | Route::Web(_)
         | Route::Health
         | Route::Ready
+        | Route::Metrics
         | Route::Nothing => None,
     }
 }

@@ -52,7 +52,7 @@ async fn object(body: Body) -> Result<Map<String, Value>> {
 }
 
 /// Reads a body that is a JSON object or empty.
-async fn object_or_nothing(body: Body) -> Result<Map<String, Value>> {
+pub(super) async fn object_or_nothing(body: Body) -> Result<Map<String, Value>> {
     let bytes = axum::body::to_bytes(body, limits::JSON_BODY_BYTES_MAX).await.map_err(unreadable)?;
     if bytes.is_empty() { Ok(Map::new()) } else { object_of(parse(&bytes)?) }
 }

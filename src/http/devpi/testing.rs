@@ -62,10 +62,13 @@ impl Server {
         follow::load(&core).await.unwrap();
         account::create_user(&core, &Caller::system(), "root", "root", Profile::default()).await.unwrap();
         let site = Site {
+            descriptions: Default::default(),
             core,
             outside_url: None,
             trusted_proxies: Vec::new(),
             delivery: crate::http::delivery::Delivery::Stream,
+            https: false,
+            metrics: crate::http::metrics::Readers::Public,
             uuid: axum::http::HeaderValue::from_static("0"),
         };
         Self { site: Arc::new(site), _folder: folder }

@@ -117,7 +117,7 @@ async fn modify(site: &Site, call: &Call<'_>, name: &str, body: Body) -> Result<
     }
     // The change ended the user's other sessions; here is one more for whoever has none, as devpi gives it.
     let user = account::find_user(&site.core, name).await?;
-    let (secret, _) = credentials::begin_session(&site.core, &user).await?;
+    let (secret, _) = credentials::begin_session(&site.core, &user, limits::SESSION_LENGTH).await?;
     let proof = json!({"password": secret, "expiration": limits::SESSION_LENGTH.as_secs()});
     Ok(reply::result(StatusCode::OK, "userpassword", proof, Some("user updated, new proxy auth")))
 }

@@ -1,5 +1,7 @@
 //! Real sockets, short limits.
 
+mod secure;
+
 use super::*;
 use std::time::Instant;
 

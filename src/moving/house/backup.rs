@@ -1,9 +1,10 @@
 //! The backup of the embedded default: a folder that is itself a data folder, brought up to date while the server runs.
 //!
 //! The order makes it safe to be interrupted anywhere: blobs that are new, then the database under its name, then what the new
-//! database no longer names goes. At each moment the database in the folder finds all its blobs there.
+//! database no longer names goes. At each moment the database in the folder finds all its blobs there; those that the server has
+//! lost are named.
 
-use super::carry::{Carried, Carrier};
+use super::carry::{Carried, Carrier, refuse_without_store};
 use super::{BLOBS, make_folder, part_of, place, rename_durably};
 use crate::blobs::{Adopt, Blobs};
 use crate::db::copy::{self, Copied};
@@ -59,8 +60,7 @@ pub async fn backup(core: &Core, options: &Options, mut progress: Progress) -> R
     let mut report = Report::default();
     (report.removed.blobs, report.removed.bytes) = prune(&copied, carrier.target()).await?;
     copied.close().await;
-    (report.came.blobs, report.came.bytes) = (carried.came, carried.bytes);
-    (report.there.blobs, report.there.bytes) = (carried.there, carried.there_bytes);
+    carried.tell(&mut report);
     Ok(report)
 }
 
@@ -124,28 +124,29 @@ fn real(path: &Path) -> Result<PathBuf> {
     Ok(path)
 }
 
-/// Copies the database and carries the blobs that the copy names. If one of them is gone meanwhile, because `gc` took what was
-/// deleted long ago, everything is done once more with a copy of now.
+/// Copies the database and carries the blobs that the copy names. If some of them are gone, `gc` may have taken meanwhile what was
+/// deleted long ago: then everything is done once more with a copy of now. What is missing from that is lost.
 async fn copy(core: &Core, part: &Path, carrier: &Carrier<'_>, progress: &mut Progress) -> Result<Carried> {
-    let mut all = Carried::default();
-    let mut missing = None;
-    for _ in 0..2 {
-        progress.say("the database");
-        remove_file(part)?;
-        remove_file(&part.with_extension("part-journal"))?;
-        let copied = copy::make(&core.db, part).await?;
-        let carried = carry(&copied, carrier, progress).await;
-        copied.close().await;
-        let carried = carried?;
-        (all.came, all.bytes) = (all.came + carried.came, all.bytes + carried.bytes);
-        (all.there, all.there_bytes) = (carried.there, carried.there_bytes);
-        missing = carried.missing;
-        if missing.is_none() {
-            return Ok(all);
-        }
+    let first = copy_once(core, part, carrier, progress).await?;
+    if first.lost.is_empty() {
+        return Ok(first);
     }
-    let missing = missing.map(|sha256| sha256.hex()).unwrap_or_default();
-    bail!("the blob {missing} is named by rows, and not in the store: `cheeseshop doctor` says by which")
+    let second = copy_once(core, part, carrier, progress).await?;
+    // What came the first time was there the second time.
+    let (came, bytes) = (first.came + second.came, first.bytes + second.bytes);
+    let (there, there_bytes) =
+        (second.there - first.came.min(second.there), second.there_bytes - first.bytes.min(second.there_bytes));
+    Ok(Carried { came, bytes, there, there_bytes, lost: second.lost })
+}
+
+async fn copy_once(core: &Core, part: &Path, carrier: &Carrier<'_>, progress: &mut Progress) -> Result<Carried> {
+    progress.say("the database");
+    remove_file(part)?;
+    remove_file(&part.with_extension("part-journal"))?;
+    let copied = copy::make(&core.db, part).await?;
+    let carried = carry(&copied, carrier, progress).await;
+    copied.close().await;
+    carried
 }
 
 async fn carry(copied: &Copied, carrier: &Carrier<'_>, progress: &mut Progress) -> Result<Carried> {
@@ -153,13 +154,8 @@ async fn carry(copied: &Copied, carrier: &Carrier<'_>, progress: &mut Progress) 
     for first in 0..=u8::MAX {
         let blobs = db::blobs::beginning_with(&mut copied.read().await?, first).await?;
         let blobs = blobs.into_iter().map(|blob| Ok((blob.sha256, blob.size.unsigned_abs())));
-        let carried = carrier.carry(blobs, progress).await?;
-        (all.came, all.bytes) = (all.came + carried.came, all.bytes + carried.bytes);
-        (all.there, all.there_bytes) = (all.there + carried.there, all.there_bytes + carried.there_bytes);
-        all.missing = carried.missing;
-        if all.missing.is_some() {
-            break;
-        }
+        all.add(carrier.carry(blobs, progress).await?);
+        refuse_without_store(all.lost.len())?;
     }
     Ok(all)
 }

@@ -1,8 +1,10 @@
 //! Blobs from a store into a folder outside it, each compared with its digest on the way; what is there already is left alone.
+//! One that is lost costs nobody the others: it is left out and named.
 
 use crate::blobs::{Adopt, Blobs};
-use crate::limits::BLOBS_CARRIED_AT_ONCE;
+use crate::limits::{BLOBS_CARRIED_AT_ONCE, BLOBS_LOST_MAX};
 use crate::moving::progress::Progress;
+use crate::moving::report::{Reason, Report};
 use crate::pypi::Sha256;
 use anyhow::{Context, Result, ensure};
 use futures_util::{StreamExt, stream};
@@ -22,7 +24,7 @@ pub struct Carrier<'a> {
 }
 
 /// What was carried.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Carried {
     /// Blobs that came.
     pub came: u64,
@@ -32,15 +34,57 @@ pub struct Carried {
     pub there: u64,
     /// The bytes of those.
     pub there_bytes: u64,
-    /// One that is in the store no more; nothing was carried after it.
-    pub missing: Option<Sha256>,
+    /// Those that the store does not have, or has with other bytes.
+    pub lost: Vec<Lost>,
+}
+
+/// A blob that rows name and the store cannot give.
+#[derive(Debug, Clone, Copy)]
+pub struct Lost {
+    /// Its key.
+    pub sha256: Sha256,
+    /// The digest of what lies in its place, if something does.
+    pub found: Option<Sha256>,
 }
 
 /// What became of one blob.
 enum Fate {
     There(u64),
     Came(u64),
-    Missing(Sha256),
+    Lost(Lost),
+}
+
+impl Carried {
+    /// Adds what was carried after it.
+    pub fn add(&mut self, more: Self) {
+        (self.came, self.bytes) = (self.came + more.came, self.bytes + more.bytes);
+        (self.there, self.there_bytes) = (self.there + more.there, self.there_bytes + more.there_bytes);
+        self.lost.extend(more.lost);
+    }
+
+    /// Takes it into a report.
+    pub fn tell(&self, report: &mut Report) {
+        (report.came.blobs, report.came.bytes) = (self.came, self.bytes);
+        (report.there.blobs, report.there.bytes) = (self.there, self.there_bytes);
+        for lost in &self.lost {
+            match lost.found {
+                Some(found) => report.skip(Reason::WrongBytes, lost.sha256.hex(), format!("its bytes have the digest {found}")),
+                None => report.skip(Reason::MissingFile, lost.sha256.hex(), "it is not in the store"),
+            }
+        }
+        if !self.lost.is_empty() {
+            report.next.push("`cheeseshop doctor --deep` says to which files the lost bytes belong".into());
+        }
+    }
+}
+
+/// Refuses to go on without most of the bytes.
+pub fn refuse_without_store(lost: usize) -> Result<()> {
+    ensure!(
+        lost <= BLOBS_LOST_MAX,
+        "more than {BLOBS_LOST_MAX} blobs that rows name are not in the store: is this the right one? `cheeseshop doctor` names all"
+    );
+    Ok(())
 }
 
 impl<'a> Carrier<'a> {
@@ -65,9 +109,9 @@ impl<'a> Carrier<'a> {
         let mut carried = Carried::default();
         while let Some(fate) = fates.next().await {
             match fate? {
-                Fate::Missing(sha256) => {
-                    carried.missing = Some(sha256);
-                    break;
+                Fate::Lost(lost) => {
+                    carried.lost.push(lost);
+                    refuse_without_store(carried.lost.len())?;
                 }
                 Fate::There(size) => (carried.there, carried.there_bytes) = (carried.there + 1, carried.there_bytes + size),
                 Fate::Came(size) => {
@@ -86,17 +130,15 @@ impl<'a> Carrier<'a> {
         }
         let path = self.incoming.join(sha256.hex());
         if !self.from.copy_out(&sha256, &path, self.adopt).await? {
-            return Ok(Fate::Missing(sha256));
+            return Ok(Fate::Lost(Lost { sha256, found: None }));
         }
         // Given a second name, hashed under that, and then its own.
         let taken = self.to.adopt(&path, Adopt::Link).await;
         tokio::fs::remove_file(&path).await?;
         let spooled = taken.with_context(|| format!("the blob {sha256} cannot be copied"))?;
-        ensure!(
-            spooled.sha256 == sha256,
-            "the blob {sha256} is damaged in the store: its bytes have the digest {}",
-            spooled.sha256
-        );
+        if spooled.sha256 != sha256 {
+            return Ok(Fate::Lost(Lost { sha256, found: Some(spooled.sha256) }));
+        }
         self.to.commit(spooled).await?;
         Ok(Fate::Came(size))
     }

@@ -24,7 +24,8 @@ pub struct Options {
     pub blobs: bool,
 }
 
-/// Exports everything. After an error the folder has no manifest, and the export may be begun again.
+/// Exports everything. After an error the folder has no manifest, and the export may be begun again. Blobs that the store has
+/// lost are named in the report and in the manifest.
 ///
 /// Others may change things meanwhile: the rows are of one moment, and what is deleted after it keeps its bytes long enough for
 /// `gc` not to take them away under us.
@@ -36,12 +37,9 @@ pub async fn export(core: &Core, options: &Options, mut progress: Progress) -> R
         progress.set_total(manifest.blobs.count);
         let carrier = Carrier::new(&core.blobs, &options.folder.join(BLOBS), options.adopt)?;
         let carried = carrier.carry(listed(&core.db, options, &manifest).await?, &mut progress).await?;
-        if let Some(missing) = carried.missing {
-            bail!("the blob {missing} is named by rows, and not in the store: `cheeseshop doctor` says by which");
-        }
-        (report.came.blobs, report.came.bytes) = (carried.came, carried.bytes);
-        (report.there.blobs, report.there.bytes) = (carried.there, carried.there_bytes);
+        carried.tell(&mut report);
         manifest.blobs.included = true;
+        manifest.blobs.lost = carried.lost.iter().map(|lost| lost.sha256).collect();
     }
     manifest.write(&options.folder)?;
     Ok(report)
@@ -54,7 +52,7 @@ async fn write_rows(core: &Core, options: &Options, progress: &Progress, report:
         program: env!("CARGO_PKG_VERSION").into(),
         schema: dump::schema_version(&mut c).await?,
         written: core.clock.now().iso_seconds(),
-        blobs: Held { included: false, count: 0, bytes: 0 },
+        blobs: Held { included: false, count: 0, bytes: 0, lost: Vec::new() },
         tables: Vec::new(),
     };
     for name in dump::TABLES {

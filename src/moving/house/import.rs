@@ -11,10 +11,11 @@ use crate::fault;
 use crate::index::Core;
 use crate::limits;
 use crate::moving::progress::Progress;
-use crate::moving::report::Report;
+use crate::moving::report::{Reason, Report};
 use crate::pypi::Sha256;
 use anyhow::{Context, Result, bail, ensure};
 use futures_util::{StreamExt, stream};
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 /// What is to come in.
@@ -119,26 +120,50 @@ async fn bring_blobs(
 ) -> Result<()> {
     let table = tables.iter().find(|incoming| incoming.table.name == "blobs").context("the export has no table blobs")?;
     let blobs = blobs_of(&options.folder, manifest, &table.table)?;
+    let lost: HashSet<Sha256> = manifest.blobs.lost.iter().copied().collect();
     let mut brought =
-        stream::iter(blobs).map(|blob| bring(&core.blobs, options, blob)).buffer_unordered(limits::BLOBS_CARRIED_AT_ONCE);
+        stream::iter(blobs).map(|blob| bring(&core.blobs, options, &lost, blob)).buffer_unordered(limits::BLOBS_CARRIED_AT_ONCE);
     while let Some(one) = brought.next().await {
-        let (size, came) = one?;
-        let counts = if came { &mut report.came } else { &mut report.there };
+        let (sha256, size, fate) = one?;
+        let counts = match fate {
+            Fate::Came => &mut report.came,
+            Fate::There => &mut report.there,
+            Fate::Lost => {
+                report.skip(Reason::MissingFile, sha256.hex(), "the export was made without it");
+                continue;
+            }
+        };
         (counts.blobs, counts.bytes) = (counts.blobs + 1, counts.bytes + size);
         progress.step(size, "blobs");
     }
     Ok(())
 }
 
-/// Brings one blob, unless it is there; returns its size, and whether it came.
-async fn bring(blobs: &Blobs, options: &Options, blob: Result<(Sha256, u64)>) -> Result<(u64, bool)> {
+/// What became of one blob.
+enum Fate {
+    Came,
+    There,
+    /// The export says that it does not have it.
+    Lost,
+}
+
+/// Brings one blob, unless it is there; returns its size, and what became of it.
+async fn bring(
+    blobs: &Blobs,
+    options: &Options,
+    lost: &HashSet<Sha256>,
+    blob: Result<(Sha256, u64)>,
+) -> Result<(Sha256, u64, Fate)> {
     let (sha256, size) = blob?;
     if blobs.open(&sha256).await?.is_some_and(|there| there.size == size) {
-        return Ok((size, false));
+        return Ok((sha256, size, Fate::There));
     }
     let path = path_of(&options.folder, &sha256);
     let spooled = match blobs.adopt(&path, options.adopt).await {
         Ok(spooled) => spooled,
+        Err(AdoptError::Source(error)) if error.kind() == std::io::ErrorKind::NotFound && lost.contains(&sha256) => {
+            return Ok((sha256, size, Fate::Lost));
+        }
         Err(AdoptError::Source(error)) if error.kind() == std::io::ErrorKind::NotFound => {
             bail!("the blob {sha256} is neither in the export nor in this server's store");
         }
@@ -146,7 +171,7 @@ async fn bring(blobs: &Blobs, options: &Options, blob: Result<(Sha256, u64)>) ->
     };
     ensure!(spooled.sha256 == sha256, "{} is damaged: its bytes have the digest {}", path.display(), spooled.sha256);
     blobs.commit(spooled).await?;
-    Ok((size, true))
+    Ok((sha256, size, Fate::Came))
 }
 
 /// Where the format puts a blob.

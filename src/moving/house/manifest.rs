@@ -32,7 +32,7 @@ pub struct Manifest {
 }
 
 /// The blobs that rows name.
-#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Held {
     /// Whether they are in the folder.
     pub included: bool,
@@ -40,6 +40,9 @@ pub struct Held {
     pub count: u64,
     /// Bytes of all together.
     pub bytes: u64,
+    /// Those that the store had lost when it was written.
+    #[serde(default)]
+    pub lost: Vec<Sha256>,
 }
 
 /// A table.

@@ -10,6 +10,7 @@ import base64
 import gzip
 import hashlib
 import io
+import itertools
 import tarfile
 import zipfile
 from dataclasses import dataclass
@@ -74,24 +75,46 @@ def wheel(
     payload: bytes = b"",
 ) -> Artifact:
     """A pure Python wheel holding one module, and beside it `payload`, if there is any."""
+    metadata = core_metadata(project, version, requires, requires_python)
+    return wheel_of(metadata, project, version, requires_python=requires_python, note=note, payload=payload)
+
+
+def wheel_of(
+    metadata: bytes,
+    project: str,
+    version: str,
+    tag: str = "py3-none-any",
+    *,
+    requires_python: str = "",
+    note: str = "",
+    payload: bytes = b"",
+) -> Artifact:
+    """A wheel with these core metadata. `tag` is that of the file's name, in which each of the three parts may be several."""
     module = module_name(project)
     info = f"{module}-{version}.dist-info"
-    metadata = core_metadata(project, version, requires, requires_python)
+    tags = [f"Tag: {'-'.join(parts)}\n" for parts in itertools.product(*(part.split(".") for part in tag.split("-")))]
     members = {
         f"{module}.py": module_source(project, version, note),
         f"{info}/METADATA": metadata,
-        f"{info}/WHEEL": b"Wheel-Version: 1.0\nGenerator: tests\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+        f"{info}/WHEEL": f"Wheel-Version: 1.0\nGenerator: tests\nRoot-Is-Purelib: true\n{''.join(tags)}".encode(),
     }
     if payload:
         members[f"{module}.bin"] = payload
     members[f"{info}/RECORD"] = _record(members, f"{info}/RECORD")
-    return Artifact(f"{module}-{version}-py3-none-any.whl", _zip(members), metadata, project, version, requires_python)
+    return Artifact(f"{module}-{version}-{tag}.whl", _zip(members), metadata, project, version, requires_python)
 
 
 def sdist(project: str, version: str = "1.0", requires: tuple[str, ...] = (), requires_python: str = "", note: str = "") -> Artifact:
     """A source archive that setuptools can build without the network."""
-    module = module_name(project)
     metadata = core_metadata(project, version, requires, requires_python)
+    return sdist_of(metadata, project, version, requires, requires_python=requires_python, note=note)
+
+
+def sdist_of(
+    metadata: bytes, project: str, version: str, requires: tuple[str, ...] = (), *, requires_python: str = "", note: str = ""
+) -> Artifact:
+    """A source archive with these core metadata."""
+    module = module_name(project)
     dependencies = ", ".join(f'"{requirement}"' for requirement in requires)
     pyproject = (
         '[build-system]\nrequires = ["setuptools"]\nbuild-backend = "setuptools.build_meta"\n\n'

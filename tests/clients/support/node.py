@@ -32,7 +32,7 @@ class Node(Server):
         self.log_path = folder / "server.log"
         self._port = free_port()
         self._process: subprocess.Popen | None = None
-        self.url = f"http://127.0.0.1:{self._port}"
+        self.url = f"{'https' if '--tls-cert' in options else 'http'}://127.0.0.1:{self._port}"
         if started:
             self.start()
 

@@ -6,12 +6,16 @@ import base64
 import hashlib
 import http.client
 import json
+import ssl
 from dataclasses import dataclass
+from pathlib import Path
 from urllib.parse import urldefrag, urljoin, urlsplit
 
 TIMEOUT_SECONDS = 30
 PIP_ACCEPT = "application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html; q=0.1, text/html; q=0.01"
 SIMPLE_JSON = "application/vnd.pypi.simple.v1+json"
+TRUSTED = ssl.create_default_context()
+"""What requests to `https://` trust: the system's authorities, and those that tests add."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +38,11 @@ class Answer:
         return self.headers.get(name)
 
 
+def trust(ca: Path) -> None:
+    """From now on this authority too."""
+    TRUSTED.load_verify_locations(ca)
+
+
 def sha256(data: bytes) -> str:
     """The digest in the form in which pages and addresses give it."""
     return hashlib.sha256(data).hexdigest()
@@ -47,7 +56,10 @@ def basic(user: str, password: str) -> dict[str, str]:
 def request(method: str, url: str, *, headers: dict[str, str] | None = None, body: bytes | None = None) -> Answer:
     """Sends one request on a connection of its own."""
     parts = urlsplit(url)
-    connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=TIMEOUT_SECONDS)
+    if parts.scheme == "https":
+        connection = http.client.HTTPSConnection(parts.hostname, parts.port, timeout=TIMEOUT_SECONDS, context=TRUSTED)
+    else:
+        connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=TIMEOUT_SECONDS)
     target = parts.path + (f"?{parts.query}" if parts.query else "")
     try:
         connection.request(method, target or "/", body=body, headers=headers or {})

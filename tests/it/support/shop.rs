@@ -12,6 +12,7 @@ use cheeseshop::db::{self, Serial};
 use cheeseshop::doctor::{self, Summary, Told, Weight};
 use cheeseshop::http::Site;
 use cheeseshop::http::delivery::Delivery;
+use cheeseshop::http::metrics::Readers;
 use cheeseshop::index::access::{Caller, Grant, Scope};
 use cheeseshop::index::settings::{Edit, Kind};
 use cheeseshop::index::{Core, Rules, account, admin, follow, nodes, owner};
@@ -42,6 +43,10 @@ pub struct Options {
     pub impatient: bool,
     /// No server has started on it: its database is as new.
     pub untouched: bool,
+    /// Who may read the metrics, if not everybody.
+    pub metrics: Option<Readers>,
+    /// Networks of trusted proxies.
+    pub trusted_proxies: Vec<ipnet::IpNet>,
 }
 
 /// An object store for the blobs, or none.
@@ -125,8 +130,11 @@ impl Shop {
         let site = Site {
             core,
             outside_url: None,
-            trusted_proxies: Vec::new(),
+            descriptions: Default::default(),
+            trusted_proxies: options.trusted_proxies.clone(),
             delivery: options.objects.delivery,
+            https: false,
+            metrics: options.metrics.unwrap_or(Readers::Public),
             uuid: axum::http::HeaderValue::from_static("test"),
         };
         Self { site: Arc::new(site), clock, database, options, folder }

@@ -1,0 +1,94 @@
+//! Sizes, counts and times as people read them.
+
+use super::escaped;
+use crate::pypi::Timestamp;
+
+/// Bytes: `1.5 GiB`.
+pub fn size(bytes: u64) -> String {
+    let units = [(1_u64 << 40, "TiB"), (1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")];
+    match units.iter().find(|(unit, _)| bytes >= *unit) {
+        Some((unit, name)) => format!("{}.{} {name}", bytes / unit, bytes % unit * 10 / unit),
+        None => format!("{bytes} bytes"),
+    }
+}
+
+/// A number with its thousands apart: `1,234,567`.
+pub fn count(number: u64) -> String {
+    let digits = number.to_string();
+    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+/// `31 Jan 2026`
+pub fn day(at: Timestamp) -> String {
+    let iso = at.iso_seconds();
+    let months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+    let mut parts = iso.split('T').next().unwrap_or_default().split('-');
+    let (Some(year), Some(month), Some(day)) = (parts.next(), parts.next(), parts.next()) else { return iso };
+    let month = month.parse::<usize>().ok().and_then(|month| months.get(month.wrapping_sub(1))).copied().unwrap_or_default();
+    format!("{} {month} {year}", day.trim_start_matches('0'))
+}
+
+/// A moment in HTML: the day is shown, the second is in the title, and a script finds the moment itself and can show it in the
+/// reader's own zone.
+pub fn time_html(at: Timestamp) -> String {
+    let iso = at.iso_seconds();
+    let exact = iso.replace('T', " ").replace('Z', " UTC");
+    format!("<time datetime=\"{}\" title=\"{}\">{}</time>", escaped(&iso), escaped(&exact), escaped(&day(at)))
+}
+
+/// How long ago something was, in its largest unit: `3 days ago`. What lies ahead, as clocks differ, is `just now`.
+pub fn ago(at: Timestamp, now: Timestamp) -> String {
+    let seconds = now.since(at).as_secs();
+    let units = [(31_556_952, "year"), (2_629_746, "month"), (86_400, "day"), (3600, "hour"), (60, "minute")];
+    match units.iter().find(|(unit, _)| seconds >= *unit) {
+        Some((unit, name)) => match seconds / unit {
+            1 => format!("1 {name} ago"),
+            many => format!("{many} {name}s ago"),
+        },
+        None => "just now".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[test]
+    fn sizes_for_people() {
+        assert_eq!([0, 1023, 1024, 1 << 30, 1_610_612_736].map(size), ["0 bytes", "1023 bytes", "1.0 KiB", "1.0 GiB", "1.5 GiB"]);
+        assert_eq!(size(u64::MAX), "16777215.9 TiB");
+    }
+
+    #[test]
+    fn thousands_are_apart() {
+        let numbers = [0, 12, 123, 1234, 123_456, 1_234_567, u64::MAX];
+        assert_eq!(numbers.map(count), ["0", "12", "123", "1,234", "123,456", "1,234,567", "18,446,744,073,709,551,615"]);
+    }
+
+    #[test]
+    fn moments_have_a_day_and_a_second() {
+        let at = Timestamp::parse("2026-01-05T09:08:07.5Z").unwrap();
+        let html = r#"<time datetime="2026-01-05T09:08:07Z" title="2026-01-05 09:08:07 UTC">5 Jan 2026</time>"#;
+        assert_eq!(time_html(at), html);
+        assert_eq!(day(Timestamp::EPOCH), "1 Jan 1970");
+    }
+
+    #[test]
+    fn how_long_ago() {
+        let at = Timestamp::from_seconds(1_000_000_000);
+        let after = |seconds| ago(at, at.plus(Duration::from_secs(seconds)));
+        assert_eq!(
+            [0, 59, 60, 7199, 86_400, 200_000, 2_700_000, 70_000_000].map(after),
+            ["just now", "just now", "1 minute ago", "1 hour ago", "1 day ago", "2 days ago", "1 month ago", "2 years ago"]
+        );
+        assert_eq!(ago(at, Timestamp::EPOCH), "just now");
+    }
+}
