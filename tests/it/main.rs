@@ -51,3 +51,4 @@ mod search_rpc;
 mod test_results;
 mod upload_forms;
 mod web_pages;
+mod web_search;
