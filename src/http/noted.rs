@@ -77,7 +77,6 @@ pub fn class(route: Route<'_>, method: &Method, headers: &HeaderMap) -> metrics:
         | Route::Legacy
         | Route::Root
         | Route::Api(..)
-        | Route::Yank(..)
         | Route::Search
         | Route::Rpc
         | Route::Login
