@@ -22,6 +22,7 @@ from support import wire
 CLIENTS = 2
 BEFORE = ("upload", "upload", "mirror", "page")
 STEPS = 12
+GUESSES = 6
 REST_SECONDS = 15
 """An upstream is left alone for ten seconds after what it said could not be stored (`MIRROR_REST_AFTER_FAILURE` in src/limits.rs)."""
 UNEXPECTED = "a request failed"
@@ -47,6 +48,8 @@ def test_exhaustion(seed: int, estates: Estates, tmp_path_factory: pytest.TempPa
         with fleet.without(lack, chance):
             with ThreadPoolExecutor(CLIENTS) as pool:
                 list(pool.map(_work, clients))
+                if lack == "memory":
+                    list(pool.map(lambda _: _guess(estate), range(GUESSES)))
             if lack not in ("handles", "memory"):
                 _must_read_on(estate, clients)
         ended = fleet.revive()
@@ -61,6 +64,13 @@ def test_exhaustion(seed: int, estates: Estates, tmp_path_factory: pytest.TempPa
 def _work(client: Client) -> None:
     for _ in range(STEPS):
         client.step()
+
+
+def _guess(estate: Estate) -> None:
+    """A sign-in with a wrong password: to check one takes more memory than anything else does (19 MiB)."""
+    body = {"user": "root", "password": "not this one"}
+    answer = ask(lambda: wire.send_json("POST", f"{estate.fleet.node.url}/+login", body, {}))
+    assert not_now(answer) or answer.status == 401, f"{answer.status} {answer.text}"
 
 
 def _must_read_on(estate: Estate, clients: list[Client]) -> None:
