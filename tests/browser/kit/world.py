@@ -194,7 +194,8 @@ def _tokens(world: World) -> None:
 
 
 def _yank(world: World, index: str, project: str, version: str, reason: str) -> None:
-    past.yank(world.server.data_dir, index, project, version, reason)
+    owner = world.people["mallory"] if index.startswith("mallory/") else world.alice
+    send(world, "POST", f"/{index}/{project}/{version}/+yank", {"reason": reason}, owner)
 
 
 def _register(world: World, index: str, project: str, version: str) -> None:
