@@ -6,11 +6,12 @@ pub mod start;
 
 use crate::blobs::{Address, Blobs};
 use crate::clock::Clock;
-use crate::config::{LogFormat, Place, ServeOptions};
+use crate::config::{DescriptionImages, LogFormat, Place, ServeOptions};
 use crate::db::Db;
 use crate::http::serve::{Limits, serve};
 use crate::http::shutdown::Shutdown;
 use crate::http::{self, Site};
+use crate::index::images::Images;
 use crate::index::{Core, Rules, downloads, follow, nodes, owner, setup};
 use crate::limits;
 use crate::upstream::{Patience, Upstream};
@@ -23,6 +24,7 @@ use std::path::Path;
 use std::sync::Arc;
 use tokio::net::TcpListener;
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::MakeWriter;
 
 /// Runs the server until a signal ends it.
 ///
@@ -47,6 +49,7 @@ pub async fn run(options: ServeOptions, say: Say<'_>) -> Result<()> {
         outside_url: options.outside_url.clone(),
         trusted_proxies: options.trusted_proxy.clone(),
         delivery: options.blob_delivery,
+        images: images(&core, options.description_images).await.map_err(start::plain)?,
         uuid: HeaderValue::try_from(setup::server_uuid(&core).await?)?,
     });
     // What was changed while this was no node is found now; whoever changes something from now on waits for us.
@@ -69,6 +72,14 @@ async fn leave(core: &Core, background: Background) {
     background.stop().await;
     if let Err(error) = nodes::leave(core).await {
         tracing::warn!(%error, "the other nodes could not be told that this one stops");
+    }
+}
+
+/// Who fetches the pictures in descriptions, if anybody does.
+async fn images(core: &Core, wanted: DescriptionImages) -> crate::error::Result<Option<Images>> {
+    match wanted {
+        DescriptionImages::Block => Ok(None),
+        DescriptionImages::Proxy => Images::open(core).await.map(Some),
     }
 }
 
@@ -140,10 +151,13 @@ pub async fn finish(core: &Core, shutdown: &Shutdown) {
     }
 }
 
-/// Sends the log to standard error; what happened before this call is not logged.
-pub fn begin_log(filter: &str, format: LogFormat) -> Result<()> {
+/// Sends the log to `writer`, which is standard error in one way or another; what happened before this call is not logged.
+pub fn begin_log<W>(filter: &str, format: LogFormat, writer: W) -> Result<()>
+where
+    W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
+{
     let filter = EnvFilter::try_new(filter).context("--log is not a filter")?;
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer);
     let begun = match format {
         LogFormat::Text => log.with_ansi(std::io::stderr().is_terminal()).try_init(),
         LogFormat::Json => log.json().try_init(),

@@ -97,6 +97,9 @@ pub struct ServeOptions {
     /// Memory for finished pages.
     #[arg(long, env = "CHEESESHOP_PAGE_CACHE", value_name = "SIZE", default_value_t = Size(limits::PAGE_CACHE_BYTES))]
     pub page_cache: Size,
+    /// Pictures in descriptions: `block` shows their text and a link, `proxy` has this server fetch them, from public addresses only.
+    #[arg(long, env = "CHEESESHOP_DESCRIPTION_IMAGES", value_name = "WAY", default_value = "block", hide_possible_values = true)]
+    pub description_images: DescriptionImages,
     /// Let anybody make a user.
     #[arg(long, env = "CHEESESHOP_OPEN_SIGNUP", value_parser = BoolishValueParser::new())]
     pub open_signup: bool,
@@ -130,6 +133,15 @@ pub enum LogFormat {
     Text,
     /// One JSON object a line.
     Json,
+}
+
+/// What becomes of pictures in descriptions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum DescriptionImages {
+    /// Their text and a link are shown.
+    Block,
+    /// This server fetches them.
+    Proxy,
 }
 
 /// Bytes, written as `64MiB`.

@@ -13,6 +13,7 @@
 //! | [`jobs`] | work that one node does from time to time: gc and retention |
 //! | [`doctor`] | whether rows, bytes and journal agree |
 //! | [`moving`] | in from devpi or a folder, and out again |
+//! | [`render`] | what strangers wrote, as safe HTML; charts and words for pages; pure |
 //! | [`http`] | requests and answers |
 //! | [`cli`] | the commands |
 //! | [`app`] | builds the parts and owns the background tasks |
@@ -36,6 +37,7 @@ pub mod limits;
 pub mod moving;
 pub mod names;
 pub mod pypi;
+pub mod render;
 pub mod secret;
 pub mod upstream;
 pub mod urls;

@@ -47,6 +47,47 @@ pub const RESULT_BYTES_MAX: u64 = 16 << 20;
 /// must not be able to fill the disk.
 pub const RESULTS_MAX: i64 = 200;
 
+// What pages show of a release
+
+/// Bytes of a description that are rendered; what is beyond is cut. The largest real ones, with all changes of a decade, have about
+/// this many.
+pub const DESCRIPTION_BYTES_MAX: usize = 512 * 1024;
+/// Elements of a description inside one another. Deeper ones are left out, their text is not.
+pub const DESCRIPTION_DEPTH_MAX: usize = 64;
+/// Bytes of the HTML of a description. A few words of markup can stand for a wide table.
+pub const DESCRIPTION_HTML_BYTES_MAX: usize = 2 * MIB;
+/// Quotes and lists of a description inside one another. Markdown's parser takes quadratic time for them.
+pub const DESCRIPTION_QUOTES_MAX: usize = 32;
+/// Bytes of one tag in a description, twice this at the worst: the tokenizer compares each attribute with all before it.
+pub const DESCRIPTION_TAG_BYTES_MAX: usize = 8 * 1024;
+/// Bytes of a word in a description. If one is longer, bare addresses do not become links: looking for them would take long.
+pub const DESCRIPTION_WORD_BYTES_MAX: usize = 8 * 1024;
+/// Dependencies that a page shows. The largest real metadata, with all its extras, has some hundreds.
+pub const DEPENDENCIES_SHOWN_MAX: usize = 1000;
+/// Bytes of one `Requires-Dist`. Longer ones are shown as text, and cut.
+pub const DEPENDENCY_BYTES_MAX: usize = 2000;
+/// Bytes of one address among a project's links. What is longer than browsers take is no link, and shown cut.
+pub const PROJECT_LINK_BYTES_MAX: usize = 2000;
+/// Links of a project that a page shows; real projects have about ten.
+pub const PROJECT_LINKS_SHOWN_MAX: usize = 100;
+
+// Pictures in descriptions
+
+/// Bytes of one picture. Screenshots and animations stay below; it is held in memory.
+pub const IMAGE_BYTES_MAX: usize = 5 * MIB;
+/// Bytes that a picture in memory is counted as beside its own.
+pub const IMAGE_ENTRY_BYTES: usize = 256;
+/// How long it is remembered that there was no picture at an address.
+pub const IMAGE_FAILURE_KEPT_FOR: Duration = Duration::from_secs(600);
+/// Pictures that are fetched at once: each may take its whole size in memory.
+pub const IMAGE_FETCHES_AT_ONCE: usize = 4;
+/// How long a picture is kept in memory, and shown by browsers without asking again. Badges change within hours.
+pub const IMAGE_KEPT_FOR: Duration = Duration::from_secs(3600);
+/// How long a picture may take from the question to its last byte.
+pub const IMAGE_WAIT: Duration = Duration::from_secs(10);
+/// Bytes of pictures in memory.
+pub const IMAGES_KEPT_BYTES: u64 = 32 << 20;
+
 // Blobs and the spool
 
 /// Bytes read from a blob at once. Measured: 256 KiB costs a fifth of the processor time of 8 KiB, more gains nothing.

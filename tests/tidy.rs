@@ -11,14 +11,15 @@ use std::path::{Path, PathBuf};
 /// may import everything.
 const LAYERS: &[(&str, &[&str])] = &[
     ("pypi", &["limits"]),
+    ("render", &["pypi", "limits"]),
     ("db", &["pypi", "names", "clock", "limits"]),
     ("blobs", &["pypi", "limits", "fault"]),
     ("upstream", &["pypi", "limits"]),
     ("index", &["db", "blobs", "upstream", "pypi", "names", "clock", "limits", "error", "fault", "urls", "secret"]),
     ("jobs", &["index", "db", "blobs", "pypi", "clock", "limits", "error", "fault"]),
     ("doctor", &["index", "db", "blobs", "pypi", "names", "clock", "limits", "error"]),
-    ("moving", &["index", "db", "blobs", "upstream", "pypi", "names", "clock", "limits", "error", "fault"]),
-    ("http", &["index", "db", "blobs", "pypi", "names", "clock", "limits", "error", "urls", "upstream"]),
+    ("moving", &["index", "db", "blobs", "upstream", "pypi", "render", "names", "clock", "limits", "error", "fault"]),
+    ("http", &["index", "db", "blobs", "pypi", "render", "names", "clock", "limits", "error", "urls", "upstream"]),
     ("names", &[]),
     ("clock", &["pypi"]),
     ("urls", &["limits", "names"]),

@@ -15,6 +15,7 @@ pub mod files;
 pub mod form;
 pub mod head_timer;
 pub mod health;
+pub mod image;
 pub mod json_api;
 pub mod outside;
 pub mod range;
@@ -35,6 +36,7 @@ use crate::error::{Error, Result};
 use crate::index::Core;
 use crate::index::access::{self, Caller, Sight};
 use crate::index::cut_off;
+use crate::index::images::Images;
 use crate::names::IndexPath;
 use crate::pypi::ProjectName;
 use crate::urls::decode_path;
@@ -63,6 +65,8 @@ pub struct Site {
     pub trusted_proxies: Vec<IpNet>,
     /// How files in an object store reach clients (`--blob-delivery`).
     pub delivery: Delivery,
+    /// Fetches the pictures in descriptions, if they are shown at all (`--description-images`).
+    pub images: Option<Images>,
     /// A random id of this installation (`X-DEVPI-UUID`).
     pub uuid: HeaderValue,
 }
@@ -187,6 +191,7 @@ async fn dispatch(site: &Arc<Site>, call: &Call<'_>, route: Route<'_>, body: Bod
 
         Route::Docs(of) => docs::page(site, call, of).await,
         Route::FramedDocs(of) => docs::framed(call, of),
+        Route::Image(signature) if call.reads() => image::image(site, call, signature).await,
 
         Route::Legacy if call.method == Method::POST => upload::upload(site, call, At::Default, body).await,
         Route::Index(user, index) if devpi::push::is_push(call) => devpi::push::push(site, call, user, index, body).await,

@@ -94,6 +94,8 @@ pub enum Route<'a> {
     Docs(DocsPage<'a>),
     /// The same in a frame: `+d/…`, as devpi-web links it.
     FramedDocs(DocsPage<'a>),
+    /// `/_/image/{signature}?url=…`: a picture in a description.
+    Image(&'a str),
 
     // Operators
     /// Whether the process lives.
@@ -123,6 +125,7 @@ pub fn route<'a>(segments: &'a [&'a str]) -> Route<'a> {
         ["pypi", project, "json"] => Route::ProjectJson(At::Default, project, None),
         ["pypi", project, version, "json"] => Route::ProjectJson(At::Default, project, Some(version)),
         ["packages", "source", _, project, filename] => Route::SourceArchive(project, filename),
+        ["_", "image", signature] => Route::Image(signature),
         [reserved, ..] if crate::names::RESERVED_USERS.contains(&reserved) => Route::Nothing,
 
         [user, "+api"] => Route::Api(Some(user), None),
@@ -190,6 +193,7 @@ mod tests {
             "/+authcheck",
             "/+nothing",
             "/_/oidc/audience",
+            "/_/image/AbCd-_12",
             "/metrics",
             "/root",
             "/root/+api",
@@ -235,6 +239,7 @@ mod tests {
         /+authcheck -> AuthCheck
         /+nothing -> Nothing
         /_/oidc/audience -> Nothing
+        /_/image/AbCd-_12 -> Image("AbCd-_12")
         /metrics -> Nothing
         /root -> User("root")
         /root/+api -> Api(Some("root"), None)

@@ -16,7 +16,10 @@ mod page_link;
 pub mod page_parse;
 mod page_read_html;
 mod page_read_json;
+pub mod project_links;
 pub mod project_page;
+pub mod requirement;
+pub mod tags_words;
 pub mod timestamp;
 pub mod version;
 

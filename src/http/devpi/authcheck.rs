@@ -49,6 +49,7 @@ fn index_of(asked: Route<'_>) -> Option<At<'_>> {
         | Route::TokenCreate(_)
         | Route::Tokens(_)
         | Route::Token(..)
+        | Route::Image(_)
         | Route::Health
         | Route::Ready
         | Route::Nothing => None,

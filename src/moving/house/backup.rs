@@ -151,6 +151,7 @@ async fn copy(core: &Core, part: &Path, carrier: &Carrier<'_>, progress: &mut Pr
 async fn carry(copied: &Copied, carrier: &Carrier<'_>, progress: &mut Progress) -> Result<Carried> {
     let mut all = Carried::default();
     for first in 0..=u8::MAX {
+        progress.set_parts(first.into(), 256);
         let blobs = db::blobs::beginning_with(&mut copied.read().await?, first).await?;
         let blobs = blobs.into_iter().map(|blob| Ok((blob.sha256, blob.size.unsigned_abs())));
         let carried = carrier.carry(blobs, progress).await?;

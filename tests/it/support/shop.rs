@@ -127,6 +127,7 @@ impl Shop {
             outside_url: None,
             trusted_proxies: Vec::new(),
             delivery: options.objects.delivery,
+            images: None,
             uuid: axum::http::HeaderValue::from_static("test"),
         };
         Self { site: Arc::new(site), clock, database, options, folder }
