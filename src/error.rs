@@ -87,6 +87,14 @@ impl Error {
 }
 
 impl Error {
+    /// The 503 for a process that gets no more memory or file handles at this moment.
+    pub fn exhausted() -> Self {
+        Self::Unavailable {
+            message: "the server has too much to do at this moment; try again".into(),
+            retry_after: Duration::from_secs(5),
+        }
+    }
+
     /// The 503 for a store of files that cannot be used at this moment.
     pub fn no_store() -> Self {
         Self::Unavailable { message: "the store of files cannot be used; try again".into(), retry_after: Duration::from_secs(2) }
@@ -130,10 +138,7 @@ impl Trouble {
                 message: format!("{what} cannot be used; its administrator finds the reason in the log"),
                 retry_after: Duration::from_secs(10),
             },
-            Self::Exhausted => Error::Unavailable {
-                message: "the server has too much to do at this moment; try again".into(),
-                retry_after: Duration::from_secs(5),
-            },
+            Self::Exhausted => Error::exhausted(),
         }
     }
 }

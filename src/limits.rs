@@ -317,8 +317,8 @@ pub const SEARCH_NAMES_AGE: Duration = Duration::from_secs(60);
 pub const SEARCH_NAMES_BYTES: u64 = 64 << 20;
 /// How long such names stay in memory when nobody searches.
 pub const SEARCH_NAMES_IDLE: Duration = Duration::from_secs(3600);
-/// Bytes of what is searched for.
-pub const SEARCH_QUERY_BYTES_MAX: usize = 200;
+/// Characters of what is searched for.
+pub const SEARCH_QUERY_CHARS_MAX: usize = 200;
 /// Hits that an XML-RPC client is given, which can ask for no second page. PyPI gave as many.
 pub const SEARCH_RPC_HITS: usize = 100;
 /// Similar names that are shown where no name fits.
@@ -467,6 +467,8 @@ pub const WEB_ASK_WAIT: Duration = Duration::from_secs(3);
 pub const WEB_ROOM_BYTES_LOW: u64 = 2 << 30;
 /// Boxes that a form offers to be ticked; where there would be more, names are typed.
 pub const WEB_CHOICES_MAX: usize = 200;
+/// Mirrors that may be asked for a name that no search finds.
+pub const WEB_MIRRORS_OFFERED: usize = 5;
 /// Releases, the newest, that a form offers to choose from.
 pub const WEB_RELEASES_OFFERED: usize = 500;
 /// Tokens on one page of their list.

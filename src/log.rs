@@ -7,7 +7,7 @@ mod lines;
 
 use std::fmt;
 use std::io::IsTerminal;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, LazyLock};
 use tracing_subscriber::EnvFilter;
 
@@ -39,11 +39,17 @@ pub fn begin(filter: &str, format: Format) -> anyhow::Result<()> {
 pub struct RequestId(Arc<str>);
 
 impl RequestId {
-    /// A name that no other request of this process has, and hardly any of another.
+    /// A name that no other request of this process has, and hardly any of another: eight hexadecimal digits for the process and
+    /// eight for the request.
     pub fn new() -> Self {
-        static PROCESS: LazyLock<u32> = LazyLock::new(|| getrandom::u32().unwrap_or_default());
-        static NEXT: AtomicU64 = AtomicU64::new(1);
-        Self(format!("{:08x}-{:06x}", *PROCESS, NEXT.fetch_add(1, Ordering::Relaxed)).into())
+        static PROCESS: LazyLock<[u8; 4]> = LazyLock::new(|| getrandom::u32().unwrap_or_default().to_be_bytes());
+        static NEXT: AtomicU32 = AtomicU32::new(1);
+        let mut name = [b'-'; 17];
+        let (process, request) = name.split_at_mut(8);
+        // Both have room for what is written into them.
+        let _ = hex::encode_to_slice(*PROCESS, process);
+        let _ = hex::encode_to_slice(NEXT.fetch_add(1, Ordering::Relaxed).to_be_bytes(), &mut request[1..]);
+        Self(std::str::from_utf8(&name).unwrap_or_default().into())
     }
 
     /// Takes the name that somebody else gave, if it can stand in a line as it is: up to

@@ -38,8 +38,10 @@ use crate::limits;
 use sqlx::migrate::Migrator;
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
-use sqlx::sqlite::{SqliteAutoVacuum, SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{AssertSqlSafe, Database, Postgres, Sqlite, Transaction};
+use sqlx::sqlite::{
+    SqliteAutoVacuum, SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+};
+use sqlx::{AssertSqlSafe, Connection, Database, Postgres, Sqlite, Transaction};
 use std::ops::{Deref, DerefMut};
 use std::str::FromStr;
 use std::time::Duration;
@@ -169,6 +171,13 @@ async fn bound_waits(c: &mut PgConnection) -> sqlx::Result<()> {
         .map(drop)
 }
 
+/// A pool that gives away no connection which the driver still believes to be within a transaction. SQLite ends a transaction itself
+/// when the disk is full; then the driver's own rollback fails, and no later one could begin on that connection.
+fn sqlite_pool(connections: u32) -> SqlitePoolOptions {
+    let is_free = |c: &mut SqliteConnection| !c.is_in_transaction();
+    SqlitePoolOptions::new().max_connections(connections).before_acquire(move |c, _| Box::pin(async move { Ok(is_free(c)) }))
+}
+
 impl Db {
     /// Opens `sqlite:PATH` (made if missing) or `postgres://…` and brings its schema up to date.
     pub async fn open(url: &str) -> anyhow::Result<Db> {
@@ -188,9 +197,9 @@ impl Db {
             .busy_timeout(limits::SQLITE_BUSY_WAIT);
         // Counts only where the file is made: `shrink` can then give pages back.
         let writing = options.clone().auto_vacuum(SqliteAutoVacuum::Incremental);
-        let write = SqlitePoolOptions::new().max_connections(1).connect_with(writing).await?;
+        let write = sqlite_pool(1).connect_with(writing).await?;
         lenient(sqlx::migrate!("migrations/sqlite")).run(&write).await?;
-        let read = SqlitePoolOptions::new().max_connections(limits::SQLITE_READERS).connect_with(options.read_only(true)).await?;
+        let read = sqlite_pool(limits::SQLITE_READERS).connect_with(options.read_only(true)).await?;
         Ok(Db::Sqlite { read, write })
     }
 

@@ -575,13 +575,14 @@ mod tests {
         assert_eq!(make_indexes(&mut c).await.unwrap(), Indexing::Made);
         assert_eq!(make_indexes(&mut c).await.unwrap(), Indexing::Ready);
         let Conn::Postgres(h) = &mut c else { unreachable!() };
+        let prefix = plan(h, "name >= 'a' AND name < 'b'").await;
+        assert!(prefix.contains("search_entries_name"), "{prefix}");
+        // Of an empty table the whole of any index would do as well.
+        h.execute("DROP INDEX search_entries_name").await.unwrap();
         for column in ["name", "head", "body"] {
-            let patterns = format!("{column} LIKE split_part(E'%abc%\\x1f%def%', E'\\x1f', 1)");
-            let plan = plan(h, &patterns).await;
-            assert!(plan.contains(&format!("search_entries_{column}_trigrams")), "{plan}");
+            let anywhere = plan(h, &format!("{column} LIKE split_part(E'%abc%\\x1f%def%', E'\\x1f', 1)")).await;
+            assert!(anywhere.contains(&format!("search_entries_{column}_trigrams")), "{anywhere}");
         }
-        let plan = plan(h, "name >= 'a' AND name < 'b'").await;
-        assert!(plan.contains("search_entries_name"), "{plan}");
     }
 
     /// A database whose user may make no extension: everything works, and is fast once its owner has made it.

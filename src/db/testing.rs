@@ -55,6 +55,23 @@ mod tests {
     use sqlx::{AssertSqlSafe, Row, SqlSafeStr};
     use std::collections::BTreeSet;
 
+    /// When the disk is full SQLite ends the transaction itself, and the driver does not notice.
+    #[tokio::test]
+    async fn a_transaction_that_sqlite_has_ended_leaves_a_database_that_works() {
+        let (db, _folder) = sqlite().await;
+        for _ in 0..3 {
+            let Conn::Sqlite(mut c) = db.begin().await.unwrap() else { panic!("another engine") };
+            sqlx::query("ROLLBACK").execute(&mut *c).await.unwrap();
+            drop(c);
+            let Conn::Sqlite(mut c) = db.snapshot().await.unwrap() else { panic!("another engine") };
+            sqlx::query("ROLLBACK").execute(&mut *c).await.unwrap();
+        }
+        db.begin().await.unwrap().commit().await.unwrap();
+        for _ in 0..=limits::SQLITE_READERS {
+            db.snapshot().await.unwrap();
+        }
+    }
+
     /// A node that stands still while it holds the journal's lock must not stop all others for ever. Who waits for something
     /// outside the database, or reads for long, is not ended for it.
     #[tokio::test]

@@ -113,21 +113,26 @@ pub async fn authenticate(core: &Core, credentials: &Credentials) -> Result<Arc<
         verified.cache.invalidate(&key).await;
     }
     let check = async {
-        let (caller, expires) = check(core, credentials, now).await.inspect_err(|error| tell(core, credentials, error))?;
+        let checked = check(core, credentials, now).await;
+        let (caller, expires) = told(core, credentials, checked).await?;
         Ok::<_, Error>(Known { caller: Arc::new(caller), generation, expires })
     };
     verified.cache.try_get_with(key, check).await.map(|known| known.caller).map_err(|error| error.share())
 }
 
-/// Logs a refusal, so that somebody who guesses is noticed. The name only if it can be one: people paste secrets into the wrong
+/// Logs a refusal, so that somebody who guesses is noticed. The name only if somebody has it: people paste secrets into the wrong
 /// field.
-fn tell(core: &Core, credentials: &Credentials, error: &Error) {
-    if matches!(error, Error::Unauthorized(_)) {
+async fn told<T>(core: &Core, credentials: &Credentials, checked: Result<T>) -> Result<T> {
+    if matches!(checked, Err(Error::Unauthorized(_))) {
         core.metrics.sign_ins_refused.inc();
         let name = credentials.user.as_deref().and_then(|name| UserName::parse(name).ok());
-        let user = name.as_ref().map(UserName::as_str).filter(|name| !is_token(name));
-        tracing::info!(user, "sign-in refused");
+        let user = match &name {
+            Some(name) => db::users::by_name(&mut core.db.read().await?, name.as_str()).await?.map(|user| user.name),
+            None => None,
+        };
+        tracing::info!(user = user.as_ref().map(UserName::as_str), "sign-in refused");
     }
+    checked
 }
 
 async fn check(core: &Core, credentials: &Credentials, now: Timestamp) -> Result<(Caller, Option<Timestamp>)> {
@@ -167,11 +172,23 @@ async fn check_token(core: &Core, secret: &str, now: Timestamp) -> Result<(Calle
         return Err(REFUSED);
     }
     let scope: Scope = serde_json::from_value(token.scope.0).map_err(|e| Error::Internal(e.into()))?;
-    let mut c = core.db.begin().await?;
-    db::tokens::touch(&mut c, &hash, now).await?;
-    c.commit().await?;
+    may_fail(note_use(core, &hash, now).await);
     let user = User { name: token.user_name, admin: token.admin };
     Ok((Caller { user: Some(user), token: Some(TokenInfo { name: token.name, scope }) }, token.expires))
+}
+
+/// Goes on although the use of a token could not be noted: a full disk keeps nobody from reading.
+pub(super) fn may_fail(noted: Result<()>) {
+    if let Err(error) = noted {
+        tracing::warn!(%error, "it cannot be noted that a token was used");
+    }
+}
+
+async fn note_use(core: &Core, token: &Sha256, now: Timestamp) -> Result<()> {
+    let mut c = core.db.begin().await?;
+    db::tokens::touch(&mut c, token, now).await?;
+    c.commit().await?;
+    Ok(())
 }
 
 async fn check_password(core: &Core, credentials: &Credentials) -> Result<(Caller, Option<Timestamp>)> {
@@ -183,7 +200,10 @@ async fn check_password(core: &Core, credentials: &Credentials) -> Result<(Calle
 pub(super) async fn user_of_password(core: &Core, credentials: &Credentials) -> Result<db::users::User> {
     match credentials.secret.len() > limits::PASSWORD_BYTES_MAX {
         true => Err(REFUSED),
-        false => find_by_password(core, credentials).await.inspect_err(|error| tell(core, credentials, error)),
+        false => {
+            let found = find_by_password(core, credentials).await;
+            told(core, credentials, found).await
+        }
     }
 }
 

@@ -7,12 +7,13 @@ use super::access::{Caller, TokenInfo, User};
 use super::account::{self, find_user, note};
 use super::caveats::Bounds;
 use super::core::Core;
+use super::credentials::may_fail;
 use super::macaroon::Macaroon;
 use super::{follow, restrictions};
 use crate::clock::Timestamp;
-use crate::db;
 use crate::db::devpi_tokens::Shown;
 use crate::db::journal::Action;
+use crate::db::{self, UserId};
 use crate::error::{Error, Result};
 use crate::limits;
 use serde_json::{Map, Value, json};
@@ -55,12 +56,17 @@ pub(super) async fn check(
     // The signature first: nothing is read into caveats that nobody signed.
     let bounds = Some(token).filter(|token| token.is_signed_with(&key.secret)).and_then(|token| Bounds::read(&token.caveats));
     let Some(bounds) = bounds.filter(|bounds| bounds.is_valid_at(now)) else { return Ok(None) };
-    let mut c = core.db.begin().await?;
-    db::devpi_tokens::touch(&mut c, key.user_id, id, now).await?;
-    c.commit().await?;
+    may_fail(note_use(core, key.user_id, id, now).await);
     let (user, end) = (User { name: key.user_name, admin: key.admin }, bounds.end());
     let token = TokenInfo { name: format!("{PREFIX}{id}"), scope: bounds.scope() };
     Ok(Some((Caller { user: Some(user), token: Some(token) }, end)))
+}
+
+async fn note_use(core: &Core, user: UserId, id: &str, now: Timestamp) -> Result<()> {
+    let mut c = core.db.begin().await?;
+    db::devpi_tokens::touch(&mut c, user, id, now).await?;
+    c.commit().await?;
+    Ok(())
 }
 
 /// Makes a token of `owner` with the restrictions that a request names, and returns it; it is shown this once.

@@ -82,10 +82,14 @@ async fn look(
                 return Ok(Some(Found { listed: listed.clone(), project: project.clone(), public }));
             }
             cut_off::refuse(core)?;
-            match was_removed(core, &sight, project, folder, filename).await? {
-                true => Err(Error::Gone("file existed, deleted in later serial".into())),
-                false => Ok(None),
+            if was_removed(core, &sight, project, folder, filename).await? {
+                return Err(Error::Gone("file existed, deleted in later serial".into()));
             }
+            if listing.stale_since.is_some() {
+                // Upstream may have it by now; only it could tell.
+                *outcome = Error::BadGateway("upstream does not answer, and what is kept of its page has no such file".into());
+            }
+            Ok(None)
         }
         Err(error @ (Error::BadGateway(_) | Error::Unavailable { .. })) => {
             *outcome = error;

@@ -89,6 +89,7 @@ pub async fn hash(core: &Core, password: &str) -> Result<String> {
     let password = password.to_owned();
     let _permit = core.verified.checks.ours.acquire().await.map_err(|e| Error::Internal(e.into()))?;
     let hash = tokio::task::spawn_blocking(move || {
+        try_memory(Params::DEFAULT_M_COST)?;
         let hash = Argon2::default().hash_password(password.as_bytes());
         hash.map(|h| h.to_string()).map_err(|e| Error::Internal(anyhow::anyhow!("hashing a password: {e}")))
     });
@@ -106,10 +107,21 @@ pub(super) async fn verify(core: &Core, password: String, hash: String) -> Resul
     let gate = if costs.are_dear() { &checks.dear } else { &checks.ours };
     let _permit = gate.acquire().await.map_err(|e| Error::Internal(e.into()))?;
     let good = tokio::task::spawn_blocking(move || {
-        let Ok(parsed) = PasswordHash::new(&hash) else { return false };
-        Argon2::default().verify_password(password.as_bytes(), &parsed).is_ok()
+        let Ok(parsed) = PasswordHash::new(&hash) else { return Ok(false) };
+        try_memory(costs.memory_kib)?;
+        Ok(Argon2::default().verify_password(password.as_bytes(), &parsed).is_ok())
     });
-    Ok(good.await?)
+    good.await?
+}
+
+/// Whether there is as much memory as a hash takes. It is the most that a request wants at once, and the library takes it in a way
+/// that ends the process if there is none.
+fn try_memory(kib: u32) -> Result<()> {
+    let mut memory = Vec::<u8>::new();
+    let tried = memory.try_reserve_exact(kib as usize * 1024);
+    // Else the compiler would see that nobody uses it, and not ask for it.
+    std::hint::black_box(&memory);
+    tried.map_err(|_| Error::exhausted())
 }
 
 /// Whether a hash has other costs than ours, so that the password should be hashed anew when it is next seen.

@@ -102,7 +102,8 @@ async fn write(c: &mut Conn, push: &Push<'_>) -> Result<(Vec<Step>, bool)> {
         changed |= attach(c, push, release, None, docs).await? != Outcome::Identical;
         steps.push(Step::Docs);
     }
-    if stored.is_empty() {
+    // Files that are there already change nothing, but the spelling of the name may be another.
+    if stored.iter().all(|one| one.outcome == Outcome::Identical) {
         entry::renew(c, project).await?;
     }
     let change = Change {

@@ -47,12 +47,12 @@ class Visitor:
     def fill(self, **fields: str) -> None:
         """Fields by their labels, with `_` for a space."""
         for label, value in fields.items():
-            self.main.get_by_label(label.replace("_", " "), exact=True).fill(value)
+            self.main.locator("input, textarea").and_(self.page.get_by_label(label.replace("_", " "), exact=True)).fill(value)
 
     def choose(self, *labels: str) -> None:
         """Boxes and buttons of forms, by the beginning of what stands beside them."""
         for label in labels:
-            self.main.get_by_label(re.compile(f"^{re.escape(label)}")).first.check()
+            self.main.get_by_label(re.compile(rf"^\s*{re.escape(label)}")).first.check()
 
     def sees(self, text: str) -> None:
         expect(self.main).to_contain_text(text)

@@ -55,6 +55,7 @@ mod web_guard;
 mod web_indexes;
 mod web_pages;
 mod web_releases;
+mod web_search;
 mod web_status;
 mod web_tokens;
 mod web_users;

@@ -38,7 +38,7 @@ both! {
     /// Whether its page says how large it is, or upstream when it is asked, or nobody: then the body breaks off.
     async fn a_file_above_the_limit_is_not_mirrored(engine: Engine) {
         let (small, large) = (Dist::wheel("app", "1.0"), Dist::large_wheel("app", "2.0", 600_000));
-        let unsized_ = Item { size: false, ..Item::new(&large) };
+        let (unsaid, unknown) = (Dist::large_wheel("app", "3.0", 600_000), Dist::large_wheel("app", "4.0", 600_000));
         let rules = Rules { max_file_size: 100_000, ..Rules::default() };
         let (shop, upstream) = (Shop::with(engine, Options { rules, ..Options::default() }).await, FakeUpstream::start().await);
         shop.mirror("root/pypi", &upstream, &[]).await;
@@ -52,11 +52,13 @@ both! {
         }
         assert_eq!(upstream.asked(&file_path(&large)), 0, "its page says how large it is");
         shop.get(&small.path("root/pypi")).await.is(200);
-        upstream.add(unsized_);
+        for dist in [&unsaid, &unknown] {
+            upstream.add(Item { size: false, ..Item::new(dist) });
+        }
+        upstream.set_mode(&file_path(&unknown), Mode::NoLength);
         shop.post("/root/pypi/+simple/app/refresh").await.is(302);
-        shop.get(&path).await.is(403);
-        upstream.set_mode(&file_path(&large), Mode::NoLength);
-        let answer = shop.get(&path).await;
+        shop.get(&unsaid.path("root/pypi")).await.is(403);
+        let answer = shop.get(&unknown.path("root/pypi")).await;
         assert!((answer.broken || answer.status == 502) && answer.body.len() <= 100_000, "{answer:?}");
         shop.settled().await;
         assert_eq!(shop.stored().await.2, Vec::<String>::new());

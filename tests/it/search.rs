@@ -145,7 +145,7 @@ both! {
         for query in ["", "q=", "q=%20", "q=app&page=0", "q=app&page=x", "q=app&page=-1", "q=app&index=alice"] {
             shop.get(&format!("/+search?{query}")).await.is(400);
         }
-        shop.get(&format!("/+search?q={}", "x".repeat(limits::SEARCH_QUERY_BYTES_MAX + 1))).await.is(400);
+        shop.get(&format!("/+search?q={}", "x".repeat(limits::SEARCH_QUERY_CHARS_MAX + 1))).await.is(400);
         shop.get(&format!("/+search?q={}", "x+".repeat(limits::SEARCH_WORDS_MAX + 1))).await.is(400);
         shop.get("/+search?q=app&index=alice/none").await.is(404);
         shop.get("/+search?q=app&page=99999999999999999999").await.is(400);

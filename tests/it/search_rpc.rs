@@ -82,7 +82,7 @@ both! {
             (call("system.listMethods", ""), "-32601"),
             (call("search", ""), "-32602"),
             (call("search", "<param><value><string>app</string></value></param>"), "-32602"),
-            (pip(&["x".repeat(limits::SEARCH_QUERY_BYTES_MAX + 1).as_str()]), "-32602"),
+            (pip(&["x".repeat(limits::SEARCH_QUERY_CHARS_MAX + 1).as_str()]), "-32602"),
         ] {
             for path in ["/", "/pypi", "/alice/dev", "/alice/dev/", "/bob/dev"] {
                 assert_eq!(fault(&ask(&shop, path, body.clone()).await.is(200)), code, "{path} {body}");

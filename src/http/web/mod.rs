@@ -19,6 +19,7 @@ pub mod places;
 pub mod project;
 pub mod releases;
 pub mod rights;
+pub mod search;
 pub mod session;
 pub mod setup;
 pub mod shell;
@@ -147,6 +148,7 @@ async fn own(visit: &Visit<'_>, place: Place<'_>, body: Body) -> Result<Reply> {
         (Place::Project(user, index, project, ProjectPlace::Compare), false) => {
             project::compare::show(visit, user, index, project).await
         }
+        (Place::Search, false) => search::show(visit).await,
         (Place::Activity, false) => activity::show(visit).await,
         (Place::Status, false) => status::show(visit).await,
         (Place::Users | Place::Profile(_) | Place::DeleteUser(_) | Place::Tokens(_) | Place::RevokeToken(_), _) => {

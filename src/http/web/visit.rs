@@ -56,7 +56,7 @@ impl<'a> Visit<'a> {
             admin: call.caller.is_admin(),
             here,
             note: session::note(call.headers),
-            query: String::new(),
+            query: if below == "/_/search" { call.query_value("q").unwrap_or_default() } else { String::new() },
             version: env!("CARGO_PKG_VERSION"),
         };
         Self { site, call, shell }

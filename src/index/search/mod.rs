@@ -198,8 +198,10 @@ impl Hunt<'_> {
         if !self.hits.iter().any(|hit| hit.index.kind == Kind::Stage) {
             self.similar_in_stages().await?;
         }
-        let by_text = self.stages_by_text().await;
-        self.take(by_text)?;
+        if !self.cut_short {
+            let by_text = self.stages_by_text().await;
+            self.take(by_text)?;
+        }
         if !self.has_enough() {
             self.mirrors_by_name(mirrors).await?;
         }

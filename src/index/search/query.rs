@@ -41,9 +41,9 @@ const ANYWHERE: usize = 3;
 impl Query {
     /// Takes it apart. 400 if there is more of it than anybody looks for.
     pub fn parse(text: &str) -> Result<Self> {
-        if text.len() > limits::SEARCH_QUERY_BYTES_MAX {
-            let most = limits::SEARCH_QUERY_BYTES_MAX;
-            return Err(Error::BadRequest(format!("a search has {most} bytes at the most: leave some words out")));
+        if text.chars().nth(limits::SEARCH_QUERY_CHARS_MAX).is_some() {
+            let most = limits::SEARCH_QUERY_CHARS_MAX;
+            return Err(Error::BadRequest(format!("a search has {most} characters at the most: leave some words out")));
         }
         let text = fold(text);
         let words: Vec<String> = text.split_whitespace().map(str::to_owned).collect();
@@ -127,8 +127,8 @@ mod tests {
 
     #[test]
     fn too_much_is_refused() {
-        assert!(Query::parse(&"x".repeat(limits::SEARCH_QUERY_BYTES_MAX)).is_ok());
-        assert!(matches!(Query::parse(&"x".repeat(limits::SEARCH_QUERY_BYTES_MAX + 1)), Err(Error::BadRequest(_))));
+        assert!(Query::parse(&"ß".repeat(limits::SEARCH_QUERY_CHARS_MAX)).is_ok());
+        assert!(matches!(Query::parse(&"x".repeat(limits::SEARCH_QUERY_CHARS_MAX + 1)), Err(Error::BadRequest(_))));
         assert!(Query::parse(&"x ".repeat(limits::SEARCH_WORDS_MAX)).is_ok());
         assert!(matches!(Query::parse(&"x ".repeat(limits::SEARCH_WORDS_MAX + 1)), Err(Error::BadRequest(_))));
     }

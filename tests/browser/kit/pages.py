@@ -61,7 +61,7 @@ def submit(button: str, **fields: str) -> Callable[[Page], None]:
 
     def act(page: Page) -> None:
         for label, value in fields.items():
-            page.get_by_role("main").get_by_label(label, exact=True).fill(value)
+            page.get_by_role("main").locator("input, textarea").and_(page.get_by_label(label, exact=True)).fill(value)
         page.get_by_role("button", name=button).click()
         page.get_by_role("alert").first.wait_for()
 
@@ -71,7 +71,7 @@ def submit(button: str, **fields: str) -> Callable[[Page], None]:
 def make_token(page: Page) -> None:
     """The page that shows a secret once."""
     page.get_by_label("Name", exact=True).fill(f"laptop {uuid4().hex[:8]}")
-    page.get_by_label(re.compile("^Upload")).first.check()
+    page.get_by_label(re.compile(r"^\s*Upload")).first.check()
     page.get_by_role("button", name="Make the token").click()
     page.get_by_role("link", name="I have copied it").wait_for()
 

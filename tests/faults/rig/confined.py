@@ -26,7 +26,7 @@ CHUNK = 64 << 10
 FREE_BYTES_MAX = 300_000
 FREE_HANDLES = (2, 8)
 """Enough for a connection or two: a system that gives not even those is one that nobody reaches."""
-FREE_MEMORY = (4 << 20, 48 << 20)
+FREE_MEMORY = (0, 8 << 20)
 
 
 def why_not() -> str:
@@ -66,8 +66,10 @@ class ConfinedFleet(Fleet):
             with self._limited(resource.RLIMIT_NOFILE, open_now + dice.randint(*FREE_HANDLES)):
                 yield
         else:
-            pages = int(Path(f"/proc/{self.node.pid}/statm").read_text().split()[0])
-            with self._limited(resource.RLIMIT_AS, pages * resource.getpagesize() + dice.randint(*FREE_MEMORY)):
+            # What it may write to; address space alone is reserved by the allocator long before it is used.
+            status = Path(f"/proc/{self.node.pid}/status").read_text()
+            kib = int(status.partition("VmData:")[2].split()[0])
+            with self._limited(resource.RLIMIT_DATA, (kib << 10) + dice.randint(*FREE_MEMORY)):
                 yield
 
     def revive(self) -> bool:
