@@ -494,7 +494,9 @@ pub const WEB_TOKENS_PER_PAGE: usize = 100;
 pub const WEB_USERS_PER_PAGE: i64 = 100;
 /// How long a count of what the server holds is used at least; otherwise a hundred times as long as it took.
 pub const FIGURES_KEPT: Duration = Duration::from_secs(10);
-/// How long a page waits for such a count.
+/// How long a page waits for the first such count of a server that has just started.
+pub const FIGURES_FIRST_WAIT: Duration = Duration::from_millis(100);
+/// How long a page waits for such a count if there is an older one to show.
 pub const FIGURES_WAIT: Duration = Duration::from_millis(5);
 /// Changes on one page of the journal.
 pub const WEB_ACTIVITY_PER_PAGE: usize = 60;
