@@ -78,7 +78,7 @@ both! {
             ("project=a%20b", "can be no project's name"),
             ("kind=odd", "There is no kind “odd”."),
         ] {
-            let page = super::support::Page::of(nobody.get(&format!("{LOG}?{query}")).await.is(400));
+            let page = crate::support::Page::of(nobody.get(&format!("{LOG}?{query}")).await.is(400));
             page.must_say(words);
             assert!(!page.text().contains("<script>"), "{query}");
         }

@@ -30,7 +30,7 @@ both! {
         shop.stage("root/prod", &[]).await;
         shop.stage("alice/dev", &["volatile=true"]).await;
         shop.publish("alice/dev", "app", "1.0").await;
-        let scope = super::support::shop::scope(&[cheeseshop::index::access::Grant::Read], &[], &[]);
+        let scope = crate::support::shop::scope(&[cheeseshop::index::access::Grant::Read], &[], &[]);
         shop.token("alice", "ci", scope, None).await;
         let (root, nobody, before) = (Browser::of(&shop, "root").await, Browser::nobody(&shop), shop.stored().await);
         for (path, fields) in FORMS {
