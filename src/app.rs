@@ -8,11 +8,12 @@ pub mod start;
 
 use crate::blobs::{Address, Blobs};
 use crate::clock::Clock;
-use crate::config::{Place, ServeOptions};
+use crate::config::{DescriptionImages, Place, ServeOptions};
 use crate::db::Db;
 use crate::http::serve::{Front, Limits, serve};
 use crate::http::shutdown::Shutdown;
 use crate::http::{self, Site};
+use crate::index::images::Images;
 use crate::index::{Core, Rules, downloads, follow, nodes, owner, setup};
 use crate::limits;
 use crate::upstream::{Patience, Upstream};
@@ -51,6 +52,7 @@ pub async fn run(options: ServeOptions, say: Say<'_>) -> Result<()> {
         delivery: options.blob_delivery,
         https: tls.is_some(),
         metrics: options.metrics,
+        images: images(&core, options.description_images).await.map_err(start::plain)?,
         uuid: HeaderValue::try_from(setup::server_uuid(&core).await?)?,
     });
     // What was changed while this was no node is found now; whoever changes something from now on waits for us.
@@ -84,6 +86,14 @@ async fn leave(core: &Core, background: Background) {
     background.stop().await;
     if let Err(error) = nodes::leave(core).await {
         tracing::warn!(%error, "the other nodes could not be told that this one stops");
+    }
+}
+
+/// Who fetches the pictures in descriptions, if anybody does.
+async fn images(core: &Core, wanted: DescriptionImages) -> crate::error::Result<Option<Images>> {
+    match wanted {
+        DescriptionImages::Block => Ok(None),
+        DescriptionImages::Proxy => Images::open(core).await.map(Some),
     }
 }
 

@@ -17,8 +17,8 @@ use crate::log;
 use crate::names::{IndexPath, UserName};
 use crate::secret::Secret;
 use crate::upstream::Origin;
-use clap::Args;
 use clap::builder::BoolishValueParser;
+use clap::{Args, ValueEnum};
 use housekeeping::{GcEvery, Housekeeping};
 use ipnet::IpNet;
 use std::net::SocketAddr;
@@ -107,6 +107,9 @@ pub struct ServeOptions {
     /// Memory for finished pages.
     #[arg(long, env = "CHEESESHOP_PAGE_CACHE", value_name = "SIZE", default_value_t = Size(limits::PAGE_CACHE_BYTES))]
     pub page_cache: Size,
+    /// Pictures in descriptions: `block` shows their text and a link, `proxy` has this server fetch them, from public addresses only.
+    #[arg(long, env = "CHEESESHOP_DESCRIPTION_IMAGES", value_name = "WAY", default_value = "block", hide_possible_values = true)]
+    pub description_images: DescriptionImages,
     /// Let anybody make a user.
     #[arg(long, env = "CHEESESHOP_OPEN_SIGNUP", value_parser = BoolishValueParser::new())]
     pub open_signup: bool,
@@ -134,6 +137,15 @@ pub struct ServeOptions {
     /// What is logged: a level (`error`, `warn`, `info`, `debug`, `trace`), or levels by module as in `info,cheeseshop=debug`.
     #[arg(long, env = "CHEESESHOP_LOG", value_name = "FILTER", default_value = "info,sqlx=warn", value_parser = parse_log_filter)]
     pub log: String,
+}
+
+/// What becomes of pictures in descriptions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum DescriptionImages {
+    /// Their text and a link are shown.
+    Block,
+    /// This server fetches them.
+    Proxy,
 }
 
 /// Bytes, written as `64MiB`.

@@ -71,6 +71,23 @@ pub const PROJECT_LINK_BYTES_MAX: usize = 2000;
 /// Links of a project that a page shows; real projects have about ten.
 pub const PROJECT_LINKS_SHOWN_MAX: usize = 100;
 
+// Pictures in descriptions
+
+/// Bytes of one picture. Screenshots and animations stay below; it is held in memory.
+pub const IMAGE_BYTES_MAX: usize = 5 * MIB;
+/// Bytes that a picture in memory is counted as beside its own.
+pub const IMAGE_ENTRY_BYTES: usize = 256;
+/// How long it is remembered that there was no picture at an address.
+pub const IMAGE_FAILURE_KEPT_FOR: Duration = Duration::from_secs(600);
+/// Pictures that are fetched at once: each may take its whole size in memory.
+pub const IMAGE_FETCHES_AT_ONCE: usize = 4;
+/// How long a picture is kept in memory, and shown by browsers without asking again. Badges change within hours.
+pub const IMAGE_KEPT_FOR: Duration = Duration::from_secs(3600);
+/// How long a picture may take from the question to its last byte.
+pub const IMAGE_WAIT: Duration = Duration::from_secs(10);
+/// Bytes of pictures in memory.
+pub const IMAGES_KEPT_BYTES: u64 = 32 << 20;
+
 // Blobs and the spool
 
 /// Bytes read from a blob at once. Measured: 256 KiB costs a fifth of the processor time of 8 KiB, more gains nothing.
@@ -477,7 +494,9 @@ pub const WEB_TOKENS_PER_PAGE: usize = 100;
 pub const WEB_USERS_PER_PAGE: i64 = 100;
 /// How long a count of what the server holds is used at least; otherwise a hundred times as long as it took.
 pub const FIGURES_KEPT: Duration = Duration::from_secs(10);
-/// How long a page waits for such a count.
+/// How long a page waits for the first such count of a server that has just started.
+pub const FIGURES_FIRST_WAIT: Duration = Duration::from_millis(100);
+/// How long a page waits for such a count if there is an older one to show.
 pub const FIGURES_WAIT: Duration = Duration::from_millis(5);
 /// Changes on one page of the journal.
 pub const WEB_ACTIVITY_PER_PAGE: usize = 60;

@@ -10,6 +10,7 @@ use std::io::IsTerminal;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, LazyLock};
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::MakeWriter;
 
 /// How the log is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -20,13 +21,16 @@ pub enum Format {
     Json,
 }
 
-/// Sends the log to standard error; what happened before this call is not logged.
+/// Sends the log to `writer`, which is standard error in one way or another; what happened before this call is not logged.
 ///
 /// # Errors
 /// If `filter` is no filter, or a log was begun before.
-pub fn begin(filter: &str, format: Format) -> anyhow::Result<()> {
+pub fn begin<W>(filter: &str, format: Format, writer: W) -> anyhow::Result<()>
+where
+    W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
+{
     let filter = EnvFilter::try_new(filter).map_err(|error| anyhow::anyhow!("--log is not a filter: {error}"))?;
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer);
     let begun = match format {
         Format::Text => log.with_ansi(std::io::stderr().is_terminal()).fmt_fields(lines::Fields).try_init(),
         Format::Json => log.event_format(lines::Json).try_init(),

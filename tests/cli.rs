@@ -2,9 +2,13 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may fail loudly, in its helpers too")]
 
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+use rustix::termios::{Winsize, tcsetwinsize};
+use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 /// The program in an empty environment: nothing of this machine's configures it.
@@ -402,4 +406,100 @@ fn a_bucket_that_cannot_be_used_ends_the_start_with_its_name_and_no_secret() {
     assert!(said.contains("the store does not answer") && said.contains("Connection refused"), "{said}");
     assert!(with(&[("AWS_PROFILE", "none")]).contains("\"none\""));
     assert!(with(&[("AWS_SECRET_ACCESS_KEY", "sesame"), ("CHEESESHOP_BLOBS_CA", "/no/such/ca.pem")]).contains("/no/such/ca.pem"));
+}
+
+/// A program whose standard error is a terminal.
+struct OnTerminal {
+    child: Child,
+    /// What the terminal was sent so far.
+    sent: Arc<Mutex<String>>,
+    reader: std::thread::JoinHandle<()>,
+}
+
+impl OnTerminal {
+    fn start(mut command: Command) -> Self {
+        let terminal = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+        grantpt(&terminal).unwrap();
+        unlockpt(&terminal).unwrap();
+        tcsetwinsize(&terminal, Winsize { ws_row: 24, ws_col: 80, ws_xpixel: 0, ws_ypixel: 0 }).unwrap();
+        let name = text(ptsname(&terminal, Vec::new()).unwrap().as_bytes());
+        let other_end = File::options().read(true).write(true).open(name).unwrap();
+        let child = command.env("TERM", "xterm").stdout(Stdio::piped()).stderr(other_end).spawn().unwrap();
+        // Its own copy of the other end: once the child has ended nobody has one, and reading ends.
+        drop(command);
+        let sent = Arc::new(Mutex::new(String::new()));
+        let seen = sent.clone();
+        let reader = std::thread::spawn(move || {
+            let (mut terminal, mut piece) = (File::from(terminal), [0; 4096]);
+            while let Ok(length @ 1..) = terminal.read(&mut piece) {
+                seen.lock().unwrap().push_str(&String::from_utf8_lossy(&piece[..length]));
+            }
+        });
+        Self { child, sent, reader }
+    }
+
+    fn wait_for(&self, words: &str) {
+        let deadline = Instant::now() + Duration::from_secs(60);
+        while !self.sent.lock().unwrap().contains(words) {
+            assert!(Instant::now() < deadline, "{words} is not in {:?}", self.sent.lock().unwrap());
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// How it ended, what it printed, and what the terminal was sent.
+    fn end(self) -> (ExitStatus, String, String) {
+        let output = self.child.wait_with_output().unwrap();
+        self.reader.join().unwrap();
+        let sent = self.sent.lock().unwrap().clone();
+        (output.status, text(&output.stdout), sent)
+    }
+}
+
+/// What stays on the line that was written last, after the last return to its beginning.
+fn left_over(sent: &str) -> &str {
+    sent.rsplit(['\r', '\n']).next().unwrap().trim_start_matches("\x1b[2K").trim_start_matches("\x1b[K")
+}
+
+#[test]
+fn bars_are_drawn_on_a_terminal_and_nowhere_else() {
+    let folder = tempfile::tempdir().unwrap();
+    Server::start(&mut cheeseshop(folder.path(), SERVE)).stop();
+    let backup = folder.path().join("backup").to_str().unwrap().to_owned();
+    let export = folder.path().join("export").to_str().unwrap().to_owned();
+    for (args, told) in [
+        (vec!["gc"], "%"),
+        (vec!["doctor"], "100%"),
+        (vec!["backup", &backup], "the database"),
+        (vec!["export", "--format", "cheeseshop", &export], "rows of"),
+    ] {
+        let (status, printed, sent) = OnTerminal::start(cheeseshop(folder.path(), &args)).end();
+        assert!(status.success() && sent.contains(told) && left_over(&sent).is_empty(), "{args:?}: {sent:?}");
+        assert!(!printed.is_empty() && !printed.contains(['\r', '\x1b']), "{args:?}: {printed:?}");
+        if args[0] == "export" {
+            std::fs::remove_dir_all(&export).unwrap();
+        }
+        let piped = run(folder.path(), &args);
+        assert!(piped.status.success() && !text(&piped.stderr).contains(['\r', '\x1b']), "{args:?}: {:?}", text(&piped.stderr));
+    }
+}
+
+/// While another process holds the database, which is when people press Ctrl-C.
+#[test]
+fn an_interrupted_command_leaves_a_clean_line() {
+    let folder = tempfile::tempdir().unwrap();
+    Server::start(&mut cheeseshop(folder.path(), SERVE)).stop();
+    let mut holder = cheeseshop(folder.path(), &["gc"]).env("CHEESESHOP_FAULT", "gc-pruned:stop").spawn().unwrap();
+    let state = || std::fs::read_to_string(format!("/proc/{}/stat", holder.id())).unwrap();
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while !state().contains(") T ") {
+        assert!(Instant::now() < deadline, "{}", state());
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    let waiting = OnTerminal::start(cheeseshop(folder.path(), &["gc"]));
+    waiting.wait_for("expired sessions");
+    assert!(Command::new("kill").args(["-s", "INT", &waiting.child.id().to_string()]).status().unwrap().success());
+    let (status, _, sent) = waiting.end();
+    holder.kill().unwrap();
+    holder.wait().unwrap();
+    assert_eq!((status.code(), left_over(&sent)), (Some(130), ""), "{sent:?}");
 }

@@ -1,10 +1,11 @@
 //! `cheeseshop doctor`: looks whether everything that is promised is there.
 
+use super::bar::Bar;
 use super::{close, open, out};
 use crate::config::Place;
 use crate::doctor::{self, Finding, Options, Summary, Told, Weight};
 use crate::limits;
-use crate::moving::report::size;
+use crate::render::words::size;
 use anyhow::{Result, bail};
 use clap::Args;
 use serde_json::json;
@@ -32,17 +33,19 @@ impl Doctor {
     pub async fn run(self) -> Result<()> {
         let core = open(&self.place).await?;
         let options = Options { deep: self.deep, repair: self.repair, grace: limits::GC_GRACE };
+        let bar = Bar::begin();
         let mut tell = |told: Told<'_>| match told {
             Told::Found(finding) => print(finding, self.json),
-            // A line now and then where nobody watches; on a terminal the last one is written over.
+            // A line now and then where nobody watches.
             Told::Progress(done, summary) if out::is_terminal() || done % 64 == 0 => {
-                out::progress(&format!("{}% {} blobs {}", done * 100 / 256, summary.blobs, size(summary.bytes)));
+                let text = format!("{}% {} blobs {}", done * 100 / 256, summary.blobs, size(summary.bytes));
+                bar.show(&text, Some((done.into(), 256)));
             }
             Told::Progress(..) => {}
         };
         let done = doctor::examine(&core, options, &mut tell).await;
+        drop(bar);
         let summary = close(&core, done).await?;
-        out::end_progress();
         sum_up(&summary, self.json);
         match summary.problems {
             0 => Ok(()),
@@ -52,7 +55,6 @@ impl Doctor {
 }
 
 fn print(finding: &Finding, as_json: bool) {
-    out::end_progress();
     if as_json {
         return out::line(&json!(finding).to_string());
     }

@@ -1,11 +1,12 @@
 //! `cheeseshop gc`: deletes what nothing needs any more, and forgets what is old.
 
+use super::bar::Bar;
 use super::{close, open_with, out};
 use crate::config::Place;
 use crate::config::housekeeping::Housekeeping;
 use crate::index::Rules;
 use crate::jobs::gc::{self, Amount, Mode, Report};
-use crate::moving::report::size;
+use crate::render::words::size;
 use anyhow::Result;
 use clap::Args;
 use clap::builder::BoolishValueParser;
@@ -36,7 +37,15 @@ impl Gc {
     pub async fn run(self) -> Result<()> {
         let core = open_with(&self.place, Rules { offline: self.offline, ..Rules::default() }).await?;
         let mode = if self.dry_run { Mode::DryRun } else { Mode::Do };
-        let done = gc::run(&core, &self.housekeeping.rules(), mode).await;
+        let bar = Bar::begin();
+        // Where nobody watches, the report at the end is all.
+        let mut tell = |begins: gc::Begins| {
+            if out::is_terminal() {
+                bar.show(begins.what, Some((begins.before, gc::STEPS)));
+            }
+        };
+        let done = gc::run_telling(&core, &self.housekeeping.rules(), mode, &mut tell).await;
+        drop(bar);
         print(&close(&core, done).await?, mode, self.json);
         Ok(())
     }

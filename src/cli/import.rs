@@ -1,5 +1,6 @@
 //! `cheeseshop import`: moves in from an export of devpi or of Cheeseshop, or from a folder of files.
 
+use super::bar::Bar;
 use super::{close, open, out};
 use crate::app;
 use crate::blobs::Adopt;
@@ -121,15 +122,15 @@ async fn open_or_make(place: &Place) -> Result<Arc<Core>> {
     app::open(place, Rules::default()).await
 }
 
-/// Progress on standard error: one line that changes on a terminal, else a line from time to time.
+/// Progress on standard error: a bar on a terminal, else a line from time to time.
 pub fn shown() -> Progress {
-    let every = if out::is_terminal() { Duration::from_millis(200) } else { Duration::from_secs(10) };
-    Progress::new(Clock::System, every, Box::new(out::progress))
+    let every = if out::is_terminal() { Duration::from_millis(100) } else { Duration::from_secs(10) };
+    let bar = Bar::begin();
+    Progress::new(Clock::System, every, Box::new(move |told| bar.show(told.text, told.share)))
 }
 
 /// Prints the report; fails if anything had to be skipped.
 pub fn finish(report: &Report, verb: &str, file: Option<&std::path::Path>) -> Result<()> {
-    out::end_progress();
     if let Some(file) = file {
         std::fs::write(file, serde_json::to_vec_pretty(report)?)
             .with_context(|| format!("{} cannot be written", file.display()))?;

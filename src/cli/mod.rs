@@ -3,6 +3,7 @@
 //! Results go to standard output through [`out`], everything else to standard error. Statuses: 0 done, 1 failed, 2 asked wrongly.
 
 mod backup;
+mod bar;
 mod doctor;
 mod export;
 mod gc;
@@ -109,8 +110,8 @@ fn with_default_command(args: impl Iterator<Item = OsString>) -> Vec<OsString> {
 fn run_command(command: Command) -> Result<()> {
     match &command {
         Command::Healthcheck(command) => return command.run(),
-        Command::Serve(options) => log::begin(&options.log, options.log_format)?,
-        _ => log::begin("warn", log::Format::Text)?,
+        Command::Serve(options) => log::begin(&options.log, options.log_format, std::io::stderr)?,
+        _ => log::begin("warn", log::Format::Text, || out::Log)?,
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let done = runtime.block_on(async {

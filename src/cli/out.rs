@@ -1,13 +1,16 @@
-//! Standard output and error: the only file that writes to them.
+//! Standard output and error: the only file that writes to them, beside [`super::bar`], above which it writes.
 
+use super::bar;
 use serde_json::Value;
 use std::io::{IsTerminal, Write};
 
 /// Writes a line of the result.
 pub fn line(text: &str) {
     // Not `println!`, which panics when the reader of a pipe has gone; nobody is left to be told.
-    let mut stdout = std::io::stdout();
-    let _ = writeln!(stdout, "{text}").and_then(|()| stdout.flush());
+    bar::above(|| {
+        let mut stdout = std::io::stdout();
+        let _ = writeln!(stdout, "{text}").and_then(|()| stdout.flush());
+    });
 }
 
 /// Writes JSON for programs.
@@ -31,25 +34,31 @@ pub fn is_terminal() -> bool {
     std::io::stderr().is_terminal()
 }
 
-/// Shows how far something has come, on standard error: on a terminal in place of what was shown before.
+/// Says on standard error how far something has come, where there is no terminal.
 pub fn progress(text: &str) {
-    let _ = match is_terminal() {
-        true => write!(std::io::stderr(), "\r{text}\x1b[K"),
-        false => writeln!(std::io::stderr(), "{text}"),
-    };
+    let _ = writeln!(std::io::stderr(), "{text}");
 }
 
-/// Takes the last line of [`progress`] off the terminal.
-pub fn end_progress() {
-    if is_terminal() {
-        let _ = write!(std::io::stderr(), "\r\x1b[K");
+/// Standard error, for the log.
+#[derive(Debug, Clone, Copy)]
+pub struct Log;
+
+impl Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        bar::above(|| std::io::stderr().write(bytes))
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        std::io::stderr().flush()
     }
 }
 
 /// Says on standard error, in one line, why the program failed.
 pub fn complain(error: &anyhow::Error) {
     let text = format!("{error:#}").replace(['\r', '\n'], " ");
-    let _ = writeln!(std::io::stderr(), "cheeseshop: {text}");
+    bar::above(|| {
+        let _ = writeln!(std::io::stderr(), "cheeseshop: {text}");
+    });
 }
 
 /// Writes an object as `key  value` lines; what is absent or empty is left out.

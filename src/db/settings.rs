@@ -11,6 +11,8 @@ pub enum Setting {
     DefaultIndex,
     /// A random id of this installation, shown as `X-DEVPI-UUID`.
     ServerUuid,
+    /// What the addresses of pictures in descriptions are signed with, in hex.
+    ImageKey,
 }
 
 impl Setting {
@@ -18,6 +20,7 @@ impl Setting {
         match self {
             Setting::DefaultIndex => "default-index",
             Setting::ServerUuid => "server-uuid",
+            Setting::ImageKey => "image-key",
         }
     }
 }
@@ -25,6 +28,12 @@ impl Setting {
 /// The value, if it was ever set.
 pub async fn get(c: &mut Conn, setting: Setting) -> Result<Option<String>> {
     on!(c, c => query_scalar(sql!("SELECT value FROM settings WHERE key = $1")).bind(setting.key()).fetch_optional(c).await)
+}
+
+/// Sets the value if none was ever set.
+pub async fn add(c: &mut Conn, setting: Setting, value: &str) -> Result<()> {
+    on!(c, c => query(sql!("INSERT INTO settings (key, value) VALUES ($1, $2) ON CONFLICT (key) DO NOTHING"))
+        .bind(setting.key()).bind(value).execute(c).await.map(drop))
 }
 
 /// Sets the value.

@@ -15,6 +15,7 @@ pub mod files;
 pub mod form;
 pub mod head_timer;
 pub mod health;
+pub mod image;
 pub mod json_api;
 pub mod metrics;
 pub mod noted;
@@ -42,6 +43,7 @@ use crate::error::{Error, Result};
 use crate::index::Core;
 use crate::index::access::{self, Caller, Sight};
 use crate::index::cut_off;
+use crate::index::images::Images;
 use crate::log;
 use crate::names::IndexPath;
 use crate::pypi::ProjectName;
@@ -81,6 +83,8 @@ pub struct Site {
     pub https: bool,
     /// Who may read what is counted (`--metrics`).
     pub metrics: metrics::Readers,
+    /// Fetches the pictures in descriptions, if they are shown at all (`--description-images`).
+    pub images: Option<Images>,
     /// A random id of this installation (`X-DEVPI-UUID`).
     pub uuid: HeaderValue,
 }
@@ -249,6 +253,7 @@ async fn dispatch(site: &Arc<Site>, call: &Call<'_>, route: Route<'_>, body: Bod
         Route::Yank(user, index, project, version) => yank::yank(site, call, (user, index), project, version, body).await,
         Route::Docs(of) => docs::page(site, call, of).await,
         Route::FramedDocs(of) => docs::framed(call, of),
+        Route::Image(signature) if call.reads() => image::image(site, call, signature).await,
 
         Route::Legacy if call.method == Method::POST => upload::upload(site, call, At::Default, body).await,
         Route::Index(user, index) if devpi::push::is_push(call) => devpi::push::push(site, call, user, index, body).await,

@@ -67,7 +67,7 @@ pub fn class(route: Route<'_>, method: &Method, headers: &HeaderMap) -> metrics:
         },
         Route::HashedFile(..) | Route::Legacy | Route::Index(..) if posts => metrics::Route::Upload,
         Route::ProjectJson(..) | Route::SourceArchive(..) => metrics::Route::Json,
-        Route::Web(_) => metrics::Route::Web,
+        Route::Web(_) | Route::Image(_) => metrics::Route::Web,
         Route::Docs(_) | Route::FramedDocs(_) => metrics::Route::Docs,
         Route::Health | Route::Ready | Route::Metrics => metrics::Route::Operations,
         Route::Nothing => metrics::Route::None,

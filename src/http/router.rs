@@ -106,6 +106,8 @@ pub enum Route<'a> {
     Docs(DocsPage<'a>),
     /// The same in a frame: `+d/…`, as devpi-web links it.
     FramedDocs(DocsPage<'a>),
+    /// `/_/image/{signature}?url=…`: a picture in a description.
+    Image(&'a str),
 
     /// `/_/…`: what only browsers use.
     Web(Place<'a>),
@@ -144,6 +146,7 @@ pub fn route<'a>(segments: &'a [&'a str]) -> Route<'a> {
         ["pypi", project, "json"] => Route::ProjectJson(At::Default, project, None),
         ["pypi", project, version, "json"] => Route::ProjectJson(At::Default, project, Some(version)),
         ["packages", "source", _, project, filename] => Route::SourceArchive(project, filename),
+        ["_", "image", signature] => Route::Image(signature),
         [reserved, ..] if crate::names::RESERVED_USERS.contains(&reserved) => Route::Nothing,
 
         [user, "+api"] => Route::Api(Some(user), None),
@@ -214,6 +217,7 @@ mod tests {
             "/+search",
             "/+nothing",
             "/_/oidc/audience",
+            "/_/image/AbCd-_12",
             "/metrics",
             "/root",
             "/root/+api",
@@ -262,6 +266,7 @@ mod tests {
         /+search -> Search
         /+nothing -> Nothing
         /_/oidc/audience -> Nothing
+        /_/image/AbCd-_12 -> Image("AbCd-_12")
         /metrics -> Metrics
         /root -> User("root")
         /root/+api -> Api(Some("root"), None)

@@ -76,8 +76,12 @@ pub async fn figures(core: &Arc<Core>) -> Option<Arc<Figures>> {
                 Err(error) => tracing::warn!(%error, "the figures of this server could not be counted"),
             }
         });
+        let patience = match core.figures.last.load().is_some() {
+            true => limits::FIGURES_WAIT,
+            false => limits::FIGURES_FIRST_WAIT,
+        };
         // Goes on if it takes longer.
-        let _ = timeout(limits::FIGURES_WAIT, counting).await;
+        let _ = timeout(patience, counting).await;
     }
     core.figures.last.load_full()
 }
@@ -91,8 +95,9 @@ async fn count(core: &Core) -> Result<Figures> {
     let files = rows::files(&mut c).await?.into_iter().map(|files| (files.index_id, files)).collect();
     let pages = rows::pages(&mut c).await?.into_iter().map(|pages| (pages.index_id, pages)).collect();
     drop(c);
-    let store_failure = store_try::store(core).await.err().map(|error| error.to_string());
-    let room = match core.blobs.room().await {
+    let (store, room) = tokio::join!(store_try::store(core), core.blobs.room());
+    let store_failure = store.err().map(|error| error.to_string());
+    let room = match room {
         Ok(room) => Some(room),
         Err(error) => {
             tracing::debug!(%error, "it is not known how much room is left");

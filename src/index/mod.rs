@@ -24,6 +24,7 @@ pub mod file_log;
 pub mod flight;
 pub mod follow;
 pub mod holdings;
+pub mod images;
 pub mod inspect;
 pub mod keep;
 pub mod links;

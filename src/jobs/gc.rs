@@ -131,40 +131,79 @@ pub enum Mode {
 
 /// One run. A step that fails keeps no later one from its work; the first failure is told at the end.
 pub async fn run(core: &Arc<Core>, rules: &Rules, mode: Mode) -> Result<Report> {
+    run_telling(core, rules, mode, &mut |_| ()).await
+}
+
+/// The same, and `tell` hears of each step when it begins.
+pub async fn run_telling(core: &Arc<Core>, rules: &Rules, mode: Mode, tell: Tell<'_>) -> Result<Report> {
     owner::check(core).await?;
     let mut report = Report::default();
-    let mut steps = Steps::default();
+    let mut steps = Steps { begun: 0, first_failure: None, tell };
+    steps.begin("expired sessions and tokens");
     let expired = retention::expired(core, rules, mode, &mut report).await;
     steps.took(expired);
+    steps.begin("journal");
     report.journal = steps.took(retention::journal(core, rules, mode).await);
+    steps.begin("download counts");
     report.downloads = steps.took(retention::downloads(core, rules, mode).await);
+    steps.begin("development releases");
     report.dev_releases = steps.took(retention::dev_releases(core, mode).await);
+    steps.begin("removed files");
     report.removed_files = steps.took(retention::removed_files(core, rules, mode).await);
+    steps.begin("mirrored files");
     report.mirror_files = steps.took(mirrors::files(core, rules, mode).await);
+    steps.begin("mirrored pages");
     report.mirror_pages = steps.took(mirrors::pages(core, rules, mode).await);
+    steps.begin("blobs that nothing needs");
     report.marked = steps.took(blobs::mark_unreferenced(core, rules, mode).await);
+    steps.begin("blobs that nothing knows");
     report.strays = steps.took(blobs::mark_strays(core, rules, mode).await);
+    steps.begin("blobs whose time is over");
     report.deleted = steps.took(blobs::delete_marked(core, rules, mode).await);
+    steps.begin("uploads that never ended");
     report.parts = steps.took(blobs::throw_away_parts(core, rules, mode).await);
+    steps.begin("spool files");
     report.spools = steps.took(sweep_spools(core, mode).await);
+    steps.begin("the database's file");
     if mode == Mode::Do {
         steps.took(core.db.shrink().await.map_err(Error::from));
     }
     steps.first_failure.map_or(Ok(report), Err)
 }
 
+/// Steps of a run.
+pub const STEPS: u64 = 13;
+
+/// A step that begins: how many were before it, and what it looks through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Begins {
+    /// Of [`STEPS`].
+    pub before: u64,
+    /// In words.
+    pub what: &'static str,
+}
+
+/// Whoever hears of the steps.
+pub type Tell<'t> = &'t mut (dyn FnMut(Begins) + Send);
+
 async fn sweep_spools(core: &Core, mode: Mode) -> Result<Amount> {
     let (count, bytes) = core.blobs.sweep_spools(mode == Mode::Do).await?;
     Ok(Amount { count, bytes })
 }
 
-/// How the steps of a run went.
-#[derive(Debug, Default)]
-struct Steps {
+/// How the steps of a run go.
+struct Steps<'t> {
+    begun: u64,
     first_failure: Option<Error>,
+    tell: Tell<'t>,
 }
 
-impl Steps {
+impl Steps<'_> {
+    fn begin(&mut self, what: &'static str) {
+        (self.tell)(Begins { before: self.begun, what });
+        self.begun += 1;
+    }
+
     /// What the step did; nothing if it failed.
     fn took<T: Default>(&mut self, done: Result<T>) -> T {
         done.unwrap_or_else(|error| {

@@ -191,7 +191,15 @@ mod tests {
             .iter()
             .map(|link| format!("{} | {} | {} | {}", link.kind.word(), link.label, link.text, link.url.as_deref().unwrap_or("-")))
             .collect();
-        insta::assert_snapshot!(shown.join("\n"), @"");
+        insta::assert_snapshot!(shown.join("\n"), @"
+        homepage | Home | https://foo.example | https://foo.example/
+        documentation | Docs | https://docs.example/ | https://docs.example/
+        source | Source | https://code.example/foo, with a comma | -
+        download | Download | https://files.example/foo.zip | https://files.example/foo.zip
+        other | Chat | https://chat.example/ | https://chat.example/
+        other | Link | https://bare.example/ | https://bare.example/
+        other | Evil | javascript:alert(1) | -
+        ");
     }
 
     proptest! {

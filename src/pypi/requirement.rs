@@ -159,9 +159,9 @@ fn address(text: &str) -> Option<(Wanted, Option<&str>)> {
 /// `>=1,<2`, `(>= 1, < 2)`, and `(1.0)` of PEP 345.
 fn specifiers(text: &str) -> Option<Wanted> {
     let text = text.trim();
-    let text = match text.strip_prefix('(') {
-        Some(inner) => inner.strip_suffix(')')?,
-        None => text,
+    let (text, is_old) = match text.strip_prefix('(') {
+        Some(inner) => (inner.strip_suffix(')')?, true),
+        None => (text, false),
     };
     let accepted = |c: char| c.is_ascii_alphanumeric() || c.is_ascii_whitespace() || "<>=!~,.*+-_".contains(c);
     if !text.chars().all(accepted) {
@@ -169,10 +169,13 @@ fn specifiers(text: &str) -> Option<Wanted> {
     }
     let compact = |one: &str| one.split_ascii_whitespace().collect::<String>();
     let all: Vec<String> = text.split(',').map(compact).filter(|one| !one.is_empty()).collect();
-    let has_version = |one: &String| one.contains(|c: char| c.is_ascii_alphanumeric());
+    let is_specifier = |one: &String| {
+        let version = one.trim_start_matches(|c| "<>=!~".contains(c));
+        !version.is_empty() && (version.len() < one.len() || is_old)
+    };
     match all.is_empty() {
         true => Some(Wanted::Any),
-        false => all.iter().all(has_version).then(|| Wanted::Versions(all.join(", "))),
+        false => all.iter().all(is_specifier).then(|| Wanted::Versions(all.join(", "))),
     }
 }
 

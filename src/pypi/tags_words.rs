@@ -46,7 +46,7 @@ pub fn in_words(filename: &str) -> TagsWords {
 fn wheel(stem: &str) -> TagsWords {
     let mut tags = stem.rsplit('-');
     match (tags.next(), tags.next(), tags.next()) {
-        (Some(platforms), Some(abis), Some(pythons)) => {
+        (Some(platforms), Some(abis), Some(pythons)) if !pythons.is_empty() => {
             TagsWords { what: interpreters(pythons, abis), systems: systems(platforms) }
         }
         _ => TagsWords { what: "Wheel".to_owned(), systems: Vec::new() },
@@ -197,6 +197,10 @@ fn systems(platforms: &str) -> Vec<String> {
             None => merged.push(platform),
         }
     }
+    // Who has both need not be told of each.
+    if merged.iter().any(|platform| platform.machine == MAC_BOTH) {
+        merged.retain(|platform| platform.machine != MAC_ARM && platform.machine != MAC_INTEL);
+    }
     unique(merged.iter().map(system))
 }
 
@@ -287,11 +291,15 @@ fn machine_words(machine: &str) -> &str {
     }
 }
 
+const MAC_ARM: &str = "Apple silicon";
+const MAC_INTEL: &str = "Intel";
+const MAC_BOTH: &str = "Apple silicon and Intel";
+
 fn mac_words(machine: &str) -> &str {
     match machine {
-        "arm64" => "Apple silicon",
-        "x86_64" => "Intel",
-        "universal2" => "Apple silicon and Intel",
+        "arm64" => MAC_ARM,
+        "x86_64" => MAC_INTEL,
+        "universal2" => MAC_BOTH,
         "intel" => "Intel (32 and 64 bit)",
         "i386" => "Intel (32 bit)",
         "ppc" | "ppc64" => "PowerPC",

@@ -4,16 +4,13 @@
 //! the markup becomes HTML, [`super::shape`] brings that HTML into a shape that fits into the page, and [`super::wall`] lets
 //! through what is on its list. Time and memory are bounded, whatever the input; it still is work for the blocking pool.
 //!
-//! The HTML depends on the arguments only, so it can be kept by a hash of them and [`VERSION`].
+//! The HTML depends on the arguments only, so it can be kept by a hash of them.
 
 pub use super::shape::Images;
 
 use super::shape;
 use super::{escape, linkify, markdown, rst, wall};
 use crate::limits::DESCRIPTION_BYTES_MAX;
-
-/// Grows when the same description would become other HTML: for keys of what is kept.
-pub const VERSION: u32 = 1;
 
 /// A description for a page.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,7 +57,7 @@ fn guess(text: &str) -> Markup {
         let is_explicit = line.starts_with(".. ");
         let is_underline =
             line.len() >= 4 && line.bytes().all(|b| b == line.as_bytes()[0]) && b"=~^\"'".contains(&line.as_bytes()[0]);
-        is_explicit || is_underline || line.ends_with("::") || line.contains("`_") || line.contains("``")
+        is_explicit || is_underline || line.ends_with("::") || line.contains("`_") || line.contains("``") && !line.contains("```")
     };
     let count = |has: &dyn Fn(&str) -> bool| text.lines().take(GUESSED_LINES).filter(|line| has(line.trim_end())).count();
     if count(&markdown) > count(&rst) { Markup::Markdown } else { Markup::Rst }

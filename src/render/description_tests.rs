@@ -179,7 +179,8 @@ fn text_around_an_attack_is_shown() {
 
 /// What takes parsers of Markdown or HTML long, or deep, or makes much of little.
 fn nasty() -> Vec<String> {
-    let long = crate::limits::DESCRIPTION_BYTES_MAX;
+    // Unoptimized, what is allowed would take minutes.
+    let long = DESCRIPTION_BYTES_MAX / 16;
     let pieces = [
         ">",
         "> ",
@@ -245,7 +246,8 @@ fn nasty() -> Vec<String> {
         "<p x=y ",
         "<x/",
     ];
-    let mut all: Vec<String> = pieces.iter().map(|piece| piece.repeat(long / piece.len())).collect();
+    // A sixteenth of what is taken: what grows with the square of it still stands out, and a debug build is slow enough.
+    let mut all: Vec<String> = pieces.iter().map(|piece| piece.repeat(long / 16 / piece.len())).collect();
     let half = long / 2;
     all.push(format!("{}a\n{}", ">".repeat(half), "a\n".repeat(half / 2)));
     all.push((0..1000).map(|depth| format!("{}- a\n", " ".repeat(depth))).collect());
@@ -268,8 +270,8 @@ fn nothing_takes_long_or_much() {
         for content_type in [MARKDOWN, RST, PLAIN] {
             let description = render(&text, content_type, Images::Blocked);
             let start: String = text.chars().take(20).collect();
-            // Each `>` of a text is `&gt;`, and each line may be a paragraph.
-            assert!(description.html.len() < DESCRIPTION_HTML_BYTES_MAX * 2, "{start:?} {}", description.html.len());
+            // The last piece, and what closes what is open then.
+            assert!(description.html.len() < DESCRIPTION_HTML_BYTES_MAX + 100_000, "{start:?} {}", description.html.len());
         }
     }
 }

@@ -6,7 +6,7 @@
 //! elements, so that a few kilobytes become millions of elements, in [`super::wall`] as in a browser.
 
 use super::escape;
-use super::vocabulary::{ID_PREFIX, element, value};
+use super::vocabulary::{ID_PREFIX, REL, element, value};
 use crate::limits::{DESCRIPTION_DEPTH_MAX, DESCRIPTION_HTML_BYTES_MAX, DESCRIPTION_TAG_BYTES_MAX};
 use crate::pypi::project_links::web_url;
 use html5ever::tendril::StrTendril;
@@ -106,6 +106,8 @@ struct Shaper<'s> {
     /// The element that is left out with all that is in it, and how many of its kind are open.
     hidden: Option<(String, usize)>,
     ids: HashSet<String>,
+    /// Links so far: the wall adds to each.
+    links: usize,
     is_full: bool,
 }
 
@@ -199,6 +201,7 @@ impl<'s> Shaper<'s> {
             left_out: HashMap::new(),
             hidden: None,
             ids: HashSet::new(),
+            links: 0,
             is_full: false,
         }
     }
@@ -228,8 +231,12 @@ impl<'s> Shaper<'s> {
             (_, Some(to)) => self.open(to, tag),
             (_, None) => {}
         }
-        self.is_full = self.out.len() > DESCRIPTION_HTML_BYTES_MAX;
+        self.measure();
         TokenSinkResult::Continue
+    }
+
+    fn measure(&mut self) {
+        self.is_full = self.out.len() + self.links * (REL.len() + " rel=\"\"".len()) > DESCRIPTION_HTML_BYTES_MAX;
     }
 
     fn end(&mut self, name: &str) {
@@ -257,7 +264,7 @@ impl<'s> Shaper<'s> {
         let is_lost = is_between_cells(self.open.last().copied()) && !text.trim().is_empty();
         if self.hidden.is_none() && !self.is_full && !is_lost {
             escape(&mut self.out, text);
-            self.is_full = self.out.len() > DESCRIPTION_HTML_BYTES_MAX;
+            self.measure();
         }
     }
 
@@ -306,6 +313,7 @@ impl<'s> Shaper<'s> {
     }
 
     fn write_tag(&mut self, name: &str, attributes: &[(&str, String)]) {
+        self.links += usize::from(name == "a");
         self.out.push('<');
         self.out.push_str(name);
         for (attribute, value) in attributes {

@@ -9,6 +9,9 @@ pub(super) const ID_PREFIX: &str = "description-";
 /// Where pictures are that this server fetches; what stands before it leads to the server's root.
 pub(super) const IMAGE_PATH: &str = "_/image/";
 
+/// What every link says of where it leads: nobody here vouches for it, and it learns nothing of this page.
+pub(super) const REL: &str = "nofollow noopener noreferrer";
+
 /// Elements by the name under which they come, and the name under which they go. The page has its own `h1` and `h2`.
 pub(super) const ELEMENTS: &[(&str, &str)] = &[
     ("a", "a"),

@@ -1,6 +1,5 @@
-//! Sizes, counts and times as people read them.
+//! Sizes, counts and days as people read them.
 
-use super::escaped;
 use crate::pypi::Timestamp;
 
 /// Bytes: `1.5 GiB`.
@@ -35,31 +34,9 @@ pub fn day(at: Timestamp) -> String {
     format!("{} {month} {year}", day.trim_start_matches('0'))
 }
 
-/// A moment in HTML: the day is shown, the second is in the title, and a script finds the moment itself and can show it in the
-/// reader's own zone.
-pub fn time_html(at: Timestamp) -> String {
-    let iso = at.iso_seconds();
-    let exact = iso.replace('T', " ").replace('Z', " UTC");
-    format!("<time datetime=\"{}\" title=\"{}\">{}</time>", escaped(&iso), escaped(&exact), escaped(&day(at)))
-}
-
-/// How long ago something was, in its largest unit: `3 days ago`. What lies ahead, as clocks differ, is `just now`.
-pub fn ago(at: Timestamp, now: Timestamp) -> String {
-    let seconds = now.since(at).as_secs();
-    let units = [(31_556_952, "year"), (2_629_746, "month"), (86_400, "day"), (3600, "hour"), (60, "minute")];
-    match units.iter().find(|(unit, _)| seconds >= *unit) {
-        Some((unit, name)) => match seconds / unit {
-            1 => format!("1 {name} ago"),
-            many => format!("{many} {name}s ago"),
-        },
-        None => "just now".to_owned(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
 
     #[test]
     fn sizes_for_people() {
@@ -74,21 +51,8 @@ mod tests {
     }
 
     #[test]
-    fn moments_have_a_day_and_a_second() {
-        let at = Timestamp::parse("2026-01-05T09:08:07.5Z").unwrap();
-        let html = r#"<time datetime="2026-01-05T09:08:07Z" title="2026-01-05 09:08:07 UTC">5 Jan 2026</time>"#;
-        assert_eq!(time_html(at), html);
+    fn days_have_a_name_for_the_month() {
+        assert_eq!(Timestamp::parse("2026-01-05T09:08:07.5Z").map(day).as_deref(), Some("5 Jan 2026"));
         assert_eq!(day(Timestamp::EPOCH), "1 Jan 1970");
-    }
-
-    #[test]
-    fn how_long_ago() {
-        let at = Timestamp::from_seconds(1_000_000_000);
-        let after = |seconds| ago(at, at.plus(Duration::from_secs(seconds)));
-        assert_eq!(
-            [0, 59, 60, 7199, 86_400, 200_000, 2_700_000, 70_000_000].map(after),
-            ["just now", "just now", "1 minute ago", "1 hour ago", "1 day ago", "2 days ago", "1 month ago", "2 years ago"]
-        );
-        assert_eq!(ago(at, Timestamp::EPOCH), "just now");
     }
 }

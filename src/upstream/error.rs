@@ -69,6 +69,12 @@ pub enum UpstreamError {
         /// What is wrong with it, as the end of a sentence.
         why: &'static str,
     },
+    /// Something that is no picture, or of a kind that is not shown, where one was asked for.
+    #[error("what {host} sent is no picture of a kind that is shown here")]
+    NoImage {
+        /// The host that was asked.
+        host: String,
+    },
     /// Not proper HTTP, or an answer that contradicts itself, or a body that ends early.
     #[error("{host} sent a broken answer")]
     Broken {

@@ -11,6 +11,7 @@
 //! | [`client`] | one request with its redirects |
 //! | [`page`] | project pages and the project list |
 //! | [`file`](mod@file) | files, whole or in part |
+//! | [`image`] | pictures for descriptions |
 //! | [`metadata`] | `METADATA` of a wheel without fetching the wheel (PEP 658) |
 //! | [`post`] | upload forms, for a push to another server |
 //! | [`discover`] | `--upstream auto` |
@@ -20,6 +21,7 @@ pub mod client;
 pub mod discover;
 pub mod error;
 pub mod file;
+pub mod image;
 pub mod metadata;
 pub mod origin;
 pub mod page;

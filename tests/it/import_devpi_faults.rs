@@ -7,7 +7,7 @@ use super::support::{Dist, Dump, Engine, Shop, both};
 use cheeseshop::blobs::Adopt;
 use cheeseshop::clock::Clock;
 use cheeseshop::moving::import_devpi;
-use cheeseshop::moving::progress::Progress;
+use cheeseshop::moving::progress::{Progress, Told};
 use cheeseshop::moving::report::{Reason, Report};
 use serde_json::json;
 use std::sync::Arc;
@@ -28,7 +28,7 @@ fn skipped(report: &Report) -> Vec<(Reason, &str)> {
 async fn killed_after(shop: &Shop, options: &import_devpi::Options, files: usize) {
     let (reached, count) = (Arc::new(Notify::new()), std::sync::atomic::AtomicUsize::new(0));
     let tell = reached.clone();
-    let show = Box::new(move |_: &str| {
+    let show = Box::new(move |_: Told<'_>| {
         if count.fetch_add(1, std::sync::atomic::Ordering::SeqCst) + 1 == files {
             tell.notify_one();
         }

@@ -54,6 +54,7 @@ fn index_of(asked: Route<'_>) -> Option<At<'_>> {
         | Route::Tokens(_)
         | Route::Token(..)
         | Route::Web(_)
+        | Route::Image(_)
         | Route::Health
         | Route::Ready
         | Route::Metrics

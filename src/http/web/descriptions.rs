@@ -1,5 +1,6 @@
 //! Rendered descriptions, kept for a while: the same text is rendered once, however many look at it.
 
+use super::visit::Visit;
 use crate::error::Result;
 use crate::limits;
 use crate::pypi::Sha256;
@@ -21,14 +22,24 @@ impl Default for Descriptions {
 
 impl Descriptions {
     /// The description in core metadata as HTML that is safe to put into a page; empty if there is none.
-    pub async fn html(&self, metadata: &Map<String, Value>) -> Result<String> {
+    pub async fn html(&self, visit: &Visit<'_>, metadata: &Map<String, Value>) -> Result<String> {
         let text = |key: &str| metadata.get(key).and_then(Value::as_str).map(str::to_owned);
         let (Some(words), markup) = (text("description"), text("description_content_type")) else { return Ok(String::new()) };
-        let key = Sha256::of(format!("{}\n{words}", markup.as_deref().unwrap_or_default()).as_bytes());
+        // Where pictures are fetched, their addresses begin with the server's root, which not everybody reaches by the same path.
+        let root = visit.shell.root.clone();
+        let key = format!("{root} {}\n{words}", markup.as_deref().unwrap_or_default());
+        let key = Sha256::of(key.as_bytes());
         if let Some(html) = self.0.get(&key).await {
             return Ok(html.to_string());
         }
-        let render = move || description::render(&words, markup.as_deref(), Images::Blocked).html;
+        let site = visit.site.clone();
+        let render = move || match &site.images {
+            None => description::render(&words, markup.as_deref(), Images::Blocked).html,
+            Some(images) => {
+                let address = |url: &str| format!("{root}/{}", images.address(url));
+                description::render(&words, markup.as_deref(), Images::Proxied(&address)).html
+            }
+        };
         let html: Arc<str> = tokio::task::spawn_blocking(render).await?.into();
         self.0.insert(key, html.clone()).await;
         Ok(html.to_string())

@@ -26,7 +26,6 @@ struct Page<'a> {
     server: Vec<(&'static str, String)>,
     started: Moment,
     journal: Option<Journal>,
-    memory: Vec<(&'static str, String)>,
     mirrors: Vec<MirrorState>,
     jobs: Vec<Job>,
     nodes: Vec<Node>,
@@ -72,7 +71,6 @@ pub async fn show(visit: &Visit<'_>) -> Result<Reply> {
         server: server(visit, figures.as_deref()).await?,
         started: Moment(core.started),
         journal: journal(visit).await?,
-        memory: memory(visit),
         mirrors,
         jobs,
         nodes: nodes(visit).await?,
@@ -119,6 +117,9 @@ async fn server(visit: &Visit<'_>, figures: Option<&Figures>) -> Result<Vec<(&'s
     rows.extend(figures.map(|figures| ("Shape of the database", figures.schema.to_string())));
     rows.push(("Users", users.to_string()));
     rows.push(("Indexes", core.tree.load().all().len().to_string()));
+    let ((pages, page_bytes), (_, listing_bytes)) = (core.pages.usage(), core.listings.usage());
+    let used = format!("{pages}, {} of {}", words::bytes(page_bytes + listing_bytes), words::bytes(core.rules.page_cache));
+    rows.push(("Pages in memory", used));
     Ok(rows)
 }
 
@@ -133,17 +134,6 @@ async fn journal(visit: &Visit<'_>) -> Result<Option<Journal>> {
         floor: floor.0,
         seen: visit.core().changes.seen().0,
     }))
-}
-
-fn memory(visit: &Visit<'_>) -> Vec<(&'static str, String)> {
-    let core = visit.core();
-    let ((pages, page_bytes), (listings, listing_bytes)) = (core.pages.usage(), core.listings.usage());
-    let used = |count: u64, bytes: u64| format!("{count}, {}", words::bytes(bytes));
-    vec![
-        ("Pages", used(pages, page_bytes)),
-        ("Listings", used(listings, listing_bytes)),
-        ("Together at most", words::bytes(core.rules.page_cache)),
-    ]
 }
 
 async fn mirrors(visit: &Visit<'_>, figures: Option<&Figures>) -> Result<Vec<MirrorState>> {

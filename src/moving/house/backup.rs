@@ -152,6 +152,7 @@ async fn copy_once(core: &Core, part: &Path, carrier: &Carrier<'_>, progress: &m
 async fn carry(copied: &Copied, carrier: &Carrier<'_>, progress: &mut Progress) -> Result<Carried> {
     let mut all = Carried::default();
     for first in 0..=u8::MAX {
+        progress.set_parts(first.into(), 256);
         let blobs = db::blobs::beginning_with(&mut copied.read().await?, first).await?;
         let blobs = blobs.into_iter().map(|blob| Ok((blob.sha256, blob.size.unsigned_abs())));
         all.add(carrier.carry(blobs, progress).await?);

@@ -113,7 +113,10 @@ impl<'a> Carrier<'a> {
                     carried.lost.push(lost);
                     refuse_without_store(carried.lost.len())?;
                 }
-                Fate::There(size) => (carried.there, carried.there_bytes) = (carried.there + 1, carried.there_bytes + size),
+                Fate::There(size) => {
+                    (carried.there, carried.there_bytes) = (carried.there + 1, carried.there_bytes + size);
+                    progress.step(0, "blobs");
+                }
                 Fate::Came(size) => {
                     (carried.came, carried.bytes) = (carried.came + 1, carried.bytes + size);
                     progress.step(size, "blobs");

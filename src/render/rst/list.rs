@@ -49,7 +49,7 @@ fn field(line: &str) -> Option<(&str, usize)> {
     let rest = line.strip_prefix(':')?;
     let end = rest.find(": ").or_else(|| rest.ends_with(':').then(|| rest.len() - 1))?;
     let is_name = end > 0 && !rest[..end].contains('`') && !rest.starts_with([' ', ':']);
-    is_name.then(|| (&rest[..end], (end + 2).min(line.len())))
+    is_name.then(|| (&rest[..end], (end + 3).min(line.len())))
 }
 
 /// Whether a line begins with an option of a command: `-a`, `--all`, `-o FILE  description`.

@@ -1,6 +1,7 @@
 //! The harness: a shop to ask, distributions to put into it, and an upstream that can be told to misbehave.
 
 pub mod ask;
+pub mod browser;
 pub mod dist;
 pub mod dump;
 pub mod engine;
@@ -15,6 +16,7 @@ pub mod shop;
 pub mod upstream;
 
 pub use ask::{Answer, Ask, HTML, JSON};
+pub use browser::{Browser, Page};
 pub use dist::Dist;
 pub use dump::Dump;
 pub use engine::Engine;

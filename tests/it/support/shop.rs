@@ -135,6 +135,7 @@ impl Shop {
             delivery: options.objects.delivery,
             https: false,
             metrics: options.metrics.unwrap_or(Readers::Public),
+            images: None,
             uuid: axum::http::HeaderValue::from_static("test"),
         };
         Self { site: Arc::new(site), clock, database, options, folder }

@@ -21,6 +21,7 @@ struct Page<'a> {
     form: &'a Filled,
     name: &'a str,
     link: &'a str,
+    label: String,
     own: bool,
     /// Indexes that go too: path and address.
     going: Vec<(String, String)>,
@@ -55,6 +56,7 @@ async fn page(visit: &Visit<'_>, name: &str, form: &Filled) -> Result<Reply> {
             form,
             name: user.name.as_str(),
             link: &encode_segment(user.name.as_str()),
+            label: format!("Type {name} to confirm"),
             own: caller.user.as_ref().is_some_and(|caller| caller.name == user.name),
             going: named(true),
             kept: named(false),

@@ -136,7 +136,7 @@ async fn render(
     let place = &sight.place;
     let allowed = |action| may(visit.caller(), action, &place.index, Some(name));
     let holds = place.index.kind == Kind::Stage && chosen.files.iter().any(|listed| listed.origin.id == place.index.id);
-    let description = visit.site.descriptions.html(&metadata).await?;
+    let description = visit.site.descriptions.html(visit, &metadata).await?;
     visit.page(&ProjectPage {
         shell: &visit.shell,
         index: &index,

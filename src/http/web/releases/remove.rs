@@ -8,6 +8,7 @@ use crate::http::web::filled::Filled;
 use crate::http::web::forms::Form;
 use crate::http::web::shell::Shell;
 use crate::http::web::visit::Visit;
+use crate::http::web::words;
 use crate::index::access::Action;
 use crate::index::release::{self, Target};
 use crate::limits;
@@ -23,12 +24,14 @@ struct Page<'a> {
     /// `app`, `app 1.0`, or a file's name.
     what: String,
     field: Option<(&'static str, &'a str)>,
-    /// What must be typed.
-    confirm: &'a str,
+    /// Asks for what must be typed.
+    label: String,
     files: &'a [OwnFile],
     /// How many releases go, and whether the page is about a whole project.
     releases: usize,
     whole: bool,
+    /// Whether a file is the only one of its release.
+    alone: bool,
     volatile: bool,
     /// Whether nothing of the project is left then.
     last: bool,
@@ -76,10 +79,11 @@ fn page(visit: &Visit<'_>, subject: &Subject, holdings: &Holdings, part: Part<'_
         subject,
         what,
         field: part.field(),
-        confirm: part.field().map_or(subject.name.as_str(), |(_, value)| value),
+        label: format!("Type {} to confirm", part.field().map_or(subject.name.as_str(), |(_, value)| value)),
         files: part.files(),
         releases: holdings.releases.len(),
         whole: matches!(part, Part::Project),
+        alone: matches!(part, Part::File(own, _) if own.files.len() == 1),
         volatile: subject.place().settings.volatile,
         last: holdings.ends_with(part),
         versions: holdings.releases.iter().map(|own| own.version.as_str()).take(limits::WEB_RELEASES_OFFERED).collect(),
