@@ -51,7 +51,7 @@ mod tests {
             ("<a rel=opener href=/+login>a</a>", "<a rel=\"nofollow noopener noreferrer\">a</a>"),
             ("<img src=https://evil.example/x.png alt=a>", "<img alt=\"a\">"),
             ("<svg><a xlink:href=javascript:x><script>1</script>t</a></svg>", ""),
-            ("<math><mtext><table><mglyph><style><img src=x onerror=alert(1)>", "<table></table>"),
+            ("<math><mtext><table><mglyph><style><img src=x onerror=alert(1)>", ""),
             ("<form action=/x><input name=a><button>b</button></form>", "b"),
             ("<!-- a --><p id=search class=button>b</p>", "<p>b</p>"),
             ("<iframe src=https://evil.example></iframe><object data=x></object><embed src=x>", ""),
