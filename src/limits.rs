@@ -375,8 +375,8 @@ pub const PASSWORD_CHECKS_AT_ONCE: usize = 2;
 pub const SESSION_LENGTH: Duration = Duration::from_secs(10 * 3600);
 /// Addresses, and users, whose failed sign-ins are counted.
 pub const SIGN_IN_ADDRESSES_KEPT: u64 = 20_000;
-/// Wrong passwords that an address may send in one window.
-pub const SIGN_IN_FAILURES_PER_ADDRESS: u32 = 60;
+/// Wrong passwords that an address may send in one window; many people may come from one.
+pub const SIGN_IN_FAILURES_PER_ADDRESS: u32 = 300;
 /// Wrong passwords that may be sent for one user in one window, wherever from. Where the user signed in lately it does not count.
 pub const SIGN_IN_FAILURES_PER_USER: u32 = 20;
 /// How long it is remembered where a user signed in.

@@ -215,7 +215,7 @@ async fn find_by_password(core: &Core, credentials: &Credentials) -> Result<db::
     let hash = user.as_ref().and_then(|user| user.password_hash.clone()).unwrap_or_else(|| passwords::NOBODYS_HASH.into());
     let good = passwords::verify(core, credentials.secret.clone(), hash).await?;
     let Some(mut user) = user.filter(|_| good) else {
-        core.throttle.failed(name, credentials.from, core.clock.now());
+        core.throttle.failed(name, core.verified.key(credentials), credentials.from, core.clock.now());
         return Err(REFUSED);
     };
     core.throttle.succeeded(name, credentials.from);

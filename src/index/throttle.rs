@@ -15,6 +15,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 pub struct Throttle {
     by_address: Cache<IpAddr, Window>,
     by_user: Cache<String, Window>,
+    /// What was wrong already: a job that sends the same stale password all day guesses at nothing.
+    stale: Cache<[u8; 32], ()>,
     /// Who signed in from where.
     known: Cache<(String, IpAddr), ()>,
 }
@@ -28,6 +30,7 @@ impl Default for Throttle {
         Self {
             by_address: Cache::new(kept),
             by_user: Cache::new(kept),
+            stale: Cache::builder().max_capacity(kept).time_to_live(limits::SIGN_IN_WINDOW).build(),
             known: Cache::builder().max_capacity(kept).time_to_idle(limits::SIGN_IN_KNOWN_FOR).build(),
         }
     }
@@ -53,9 +56,13 @@ impl Throttle {
         }
     }
 
-    /// Notes a wrong password, or a name that nobody has.
-    pub fn failed(&self, user: &str, from: Option<IpAddr>, now: Timestamp) {
+    /// Notes a wrong password, or a name that nobody has. `guess` stands for both together: the same one counts once.
+    pub fn failed(&self, user: &str, guess: [u8; 32], from: Option<IpAddr>, now: Timestamp) {
         let Some(from) = from.map(network) else { return };
+        if self.stale.contains_key(&guess) {
+            return;
+        }
+        self.stale.insert(guess, ());
         count(&self.by_address.get_with(from, || Arc::new(Mutex::new((0, now)))), now);
         let name: String = user.chars().take(limits::SIGN_IN_NAME_CHARS_KEPT).collect();
         count(&self.by_user.get_with(name, || Arc::new(Mutex::new((0, now)))), now);
@@ -96,6 +103,21 @@ mod tests {
     use super::*;
     use std::time::Duration;
 
+    fn guess(n: u32) -> [u8; 32] {
+        let mut guess = [0; 32];
+        guess[..4].copy_from_slice(&n.to_le_bytes());
+        guess
+    }
+
+    #[test]
+    fn the_same_wrong_password_counts_once() {
+        let (throttle, now) = (Throttle::default(), Timestamp::from_seconds(1_000));
+        for _ in 0..2 * limits::SIGN_IN_FAILURES_PER_ADDRESS {
+            throttle.failed("alice", guess(1), address("192.0.2.1"), now);
+        }
+        throttle.admit("alice", address("192.0.2.1"), now).unwrap();
+    }
+
     fn address(text: &str) -> Option<IpAddr> {
         Some(text.parse().unwrap())
     }
@@ -105,7 +127,7 @@ mod tests {
         let (throttle, now) = (Throttle::default(), Timestamp::from_seconds(1_000));
         for n in 0..limits::SIGN_IN_FAILURES_PER_ADDRESS {
             throttle.admit(&format!("user{n}"), address("192.0.2.1"), now).unwrap();
-            throttle.failed(&format!("user{n}"), address("192.0.2.1"), now);
+            throttle.failed(&format!("user{n}"), guess(n), address("192.0.2.1"), now);
         }
         let refused = throttle.admit("alice", address("192.0.2.1"), now);
         assert!(matches!(refused, Err(Error::TooManyRequests { retry_after, .. }) if retry_after == limits::SIGN_IN_WINDOW));
@@ -120,7 +142,7 @@ mod tests {
         for n in 0..limits::SIGN_IN_FAILURES_PER_USER {
             let from = address(&format!("198.51.100.{n}"));
             throttle.admit("alice", from, now).unwrap();
-            throttle.failed("alice", from, now);
+            throttle.failed("alice", guess(n), from, now);
         }
         assert!(throttle.admit("alice", address("203.0.113.5"), now).is_err());
         throttle.admit("bob", address("203.0.113.5"), now).unwrap();
