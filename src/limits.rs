@@ -328,12 +328,15 @@ pub const SEARCH_INDEX_MARKS_MAX: usize = 200;
 pub const SEARCH_MEND_BATCH: i64 = 20;
 /// How often it is looked whether all entries are there and of the last change.
 pub const SEARCH_MEND_EVERY: Duration = Duration::from_secs(3600);
-/// How old the names may be that mirrored projects and typing errors are looked up in, if something has changed since.
-pub const SEARCH_NAMES_AGE: Duration = Duration::from_secs(60);
-/// Bytes of such names in memory. A public list of 900,000 takes about 25 MB; of one list no more than half of this is read.
+/// Bytes of names in memory that mirrored projects and typing errors are looked up in. A public list of 900,000 takes about 25 MB; of one list no more than half of this is read.
 pub const SEARCH_NAMES_BYTES: u64 = 64 << 20;
 /// How long such names stay in memory when nobody searches.
 pub const SEARCH_NAMES_IDLE: Duration = Duration::from_secs(3600);
+/// How many times as long as it took to make them such names rest before they are made again: no more than a hundredth of a core's
+/// time goes there.
+pub const SEARCH_NAMES_REST: u32 = 100;
+/// How long it may take to make them if a search is to wait for that.
+pub const SEARCH_NAMES_WAIT: Duration = Duration::from_millis(50);
 /// Characters of what is searched for.
 pub const SEARCH_QUERY_CHARS_MAX: usize = 200;
 /// Hits that an XML-RPC client is given, which can ask for no second page. PyPI gave as many.

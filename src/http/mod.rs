@@ -230,10 +230,12 @@ async fn handle(site: &Arc<Site>, parts: &Parts, body: Body, peer: SocketAddr, n
 async fn dispatch(site: &Arc<Site>, call: &Call<'_>, route: Route<'_>, body: Body) -> Result<Reply> {
     match route {
         Route::Search if call.reads() => search::json(site, call).await,
-        Route::Root if search::is_rpc(call) => search::rpc(site, call, None, body).await,
-        Route::Rpc if search::is_rpc(call) => search::rpc(site, call, Some(At::Default), body).await,
-        Route::Index(user, index) if search::is_rpc(call) => search::rpc(site, call, Some(At::Index(user, index)), body).await,
-        Route::SimpleList(at) if search::is_rpc(call) => search::rpc(site, call, Some(at), body).await,
+        Route::Root if search::is_rpc(call.method, call.headers) => search::rpc(site, call, None, body).await,
+        Route::Rpc if search::is_rpc(call.method, call.headers) => search::rpc(site, call, Some(At::Default), body).await,
+        Route::Index(user, index) if search::is_rpc(call.method, call.headers) => {
+            search::rpc(site, call, Some(At::Index(user, index)), body).await
+        }
+        Route::SimpleList(at) if search::is_rpc(call.method, call.headers) => search::rpc(site, call, Some(at), body).await,
 
         Route::SimpleList(at) if call.reads() => simple::list(site, call, at).await,
         Route::SimpleProject(at, project, depth) if call.reads() => {

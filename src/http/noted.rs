@@ -1,7 +1,7 @@
 //! What is noted of every request: its name, a line in the log, and a place in the counts.
 
 use super::router::Route;
-use super::{Site, installs, outside};
+use super::{Site, installs, outside, search};
 use crate::index::access::Caller;
 use crate::log::RequestId;
 use crate::metrics;
@@ -65,6 +65,7 @@ pub fn class(route: Route<'_>, method: &Method, headers: &HeaderMap) -> metrics:
             true => metrics::Route::Metadata,
             false => metrics::Route::File,
         },
+        Route::Index(..) if search::is_rpc(method, headers) => metrics::Route::Api,
         Route::HashedFile(..) | Route::Legacy | Route::Index(..) if posts => metrics::Route::Upload,
         Route::ProjectJson(..) | Route::SourceArchive(..) => metrics::Route::Json,
         Route::Web(_) | Route::Image(_) => metrics::Route::Web,

@@ -10,8 +10,8 @@ use crate::limits;
 use crate::pypi::Version;
 use crate::urls;
 use axum::body::Body;
-use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
+use axum::http::{HeaderMap, Method, StatusCode};
 use serde_json::{Value, json};
 
 /// Answers `/+search?q=…&index=user/index&page=…`.
@@ -66,11 +66,11 @@ fn shown(hit: &Hit, base: &str) -> Value {
 }
 
 /// Whether this is an XML-RPC call: uploads go to the same addresses as forms.
-pub fn is_rpc(call: &Call<'_>) -> bool {
-    let content_type = call.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+pub fn is_rpc(method: &Method, headers: &HeaderMap) -> bool {
+    let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let media_type = content_type.split(';').next().unwrap_or_default().trim();
     let is_xml = ["text/xml", "application/xml"].iter().any(|xml| media_type.eq_ignore_ascii_case(xml));
-    call.method == axum::http::Method::POST && is_xml
+    *method == Method::POST && is_xml
 }
 
 /// Answers an XML-RPC call. What goes wrong with the call is a fault; who may not see the index is answered as everywhere, so that

@@ -1,7 +1,8 @@
 //! The names that a search looks through in memory: those that mirrors know, and those of the stages for the sake of typing errors.
 //!
-//! Made when they are first wanted, within a budget of bytes, and made anew in the background when they are old; until then a search
-//! goes through the old ones. What is in a stage is found without these lists as soon as it is published. Upstream is never asked.
+//! Made when they are first wanted, within a budget of bytes, and made anew when something has changed: at once if that is quick, else in
+//! the background and not too often, while searches go through the old ones. What is in a stage is found without these lists as soon as
+//! it is published. Upstream is never asked.
 
 use super::names::Names;
 use crate::clock::Timestamp;
@@ -33,6 +34,8 @@ pub struct List {
     /// The first of these parts if it is upstream's list, and when that last changed.
     upstream: Option<(Timestamp, Arc<Names>)>,
     made: Duration,
+    /// How long that took.
+    took: Duration,
     seen: Serial,
 }
 
@@ -41,9 +44,10 @@ impl List {
         self.parts.iter().map(|(_, names)| names.bytes() + size_of::<Names>()).sum()
     }
 
-    /// Whether nothing can have changed, or little.
+    /// Whether nothing can have changed, or it is too early to make it again.
     fn is_fresh(&self, core: &Core) -> bool {
-        self.seen == core.changes.seen() || core.clock.uptime().saturating_sub(self.made) < limits::SEARCH_NAMES_AGE
+        let rest = self.took.saturating_mul(limits::SEARCH_NAMES_REST);
+        self.seen == core.changes.seen() || core.clock.uptime().saturating_sub(self.made) < rest
     }
 }
 
@@ -63,10 +67,13 @@ impl Default for Lists {
     }
 }
 
-/// The list; made now if it is not there.
+/// The list; made now if it is not there, or if that is quick.
 pub async fn list(core: &Arc<Core>, of: Of) -> Result<Arc<List>> {
     let Some(list) = core.searches.lists.kept.get(&of).await else { return renew(core.clone(), of).await };
     if !list.is_fresh(core) {
+        if list.took < limits::SEARCH_NAMES_WAIT {
+            return renew(core.clone(), of).await;
+        }
         let core = core.clone();
         core.tasks.clone().spawn(async move {
             if let Err(error) = renew(core, of).await {
@@ -90,7 +97,8 @@ async fn renew(core: Arc<Core>, of: Of) -> Result<Arc<List>> {
         Of::Stages => (of_stages(&core).await?, None),
         Of::Mirror(index) => of_mirror(&core, index, before.and_then(|list| list.upstream.clone())).await?,
     };
-    let list = Arc::new(List { parts, upstream, made, seen });
+    let took = core.clock.uptime().saturating_sub(made);
+    let list = Arc::new(List { parts, upstream, made, took, seen });
     lists.kept.insert(of, list.clone()).await;
     Ok(list)
 }
