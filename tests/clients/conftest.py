@@ -20,7 +20,7 @@ from support.smoke import SMOKE
 from support.tools import Workshop
 
 FULL = os.environ.get("CHEESESHOP_TEST_FULL") == "1"
-MAX_FILE_SIZE = "700KiB"
+MAX_FILE_SIZE = "1MiB"
 
 
 def pytest_configure(config: pytest.Config) -> None:

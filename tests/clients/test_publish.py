@@ -19,7 +19,7 @@ from support.uploads import upload
 
 PROJECT = "my-lib"
 FILES = {"my_lib-1.0-py3-none-any.whl", "my_lib-1.0.tar.gz"}
-MORE_THAN_ALLOWED = 800 * 1024
+MORE_THAN_ALLOWED = 1400 * 1024
 
 every_uploader = pytest.mark.parametrize("uploader", UPLOADERS, ids=str)
 
