@@ -213,10 +213,10 @@ def test_from_the_first_start_to_the_last_deletion(new_shop: Callable[..., Shop]
 
 def confirm_deletion(visitor: Visitor, button: str) -> None:
     """Types what the page asks for, after something else."""
-    field, wanted = "Name of what is to be deleted", visitor.main.locator("strong.mono").inner_text()
-    visitor.fill(**{field: "something else"})
+    label = visitor.main.get_by_text(re.compile("^Type .* to confirm$")).inner_text()
+    visitor.fill(**{label: "something else"})
     visitor.press(button)
     expect(visitor.page.get_by_role("alert")).to_be_visible()
-    visitor.fill(**{field: wanted})
+    visitor.fill(**{label: label.removeprefix("Type ").removesuffix(" to confirm")})
     visitor.press(button)
     expect(visitor.page.get_by_role("alert")).not_to_be_visible()
