@@ -27,7 +27,7 @@ both! {
             page.must_say("seen-1.0-py3-none-any.whl");
             assert_eq!(page.says("hidden"), hidden);
             assert_eq!(page.says("made the user"), accounts);
-            assert_eq!(page.says("lost"), false, "{}", page.text());
+            assert!(!page.says("lost"), "{}", page.text());
             assert_eq!(page.says("deleted the index"), accounts, "of an index that is gone only administrators know");
         }
     }

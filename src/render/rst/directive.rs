@@ -130,9 +130,9 @@ impl Writer {
     }
 
     fn admonition(&mut self, alert: &str, title: &str, text: &[&str], depth: usize) {
-        let _ = write!(
+        let _ = writeln!(
             self.out,
-            "<div class=\"markdown-alert markdown-alert-{alert}\"><p class=\"markdown-alert-title\">{}</p>\n",
+            "<div class=\"markdown-alert markdown-alert-{alert}\"><p class=\"markdown-alert-title\">{}</p>",
             escaped(title)
         );
         self.blocks(&dedented(trimmed(text)), depth + 1);

@@ -69,7 +69,7 @@ impl Writer {
                 || line.starts_with(">>> ")
                 || line.starts_with('+')
         };
-        lines.iter().all(|line| is_text(line)) && !lines.iter().any(|line| starts_block(line))
+        lines.iter().all(is_text) && !lines.iter().any(|line| starts_block(line))
     }
 
     /// What belongs to an item, a term or a field.

@@ -34,6 +34,9 @@ struct Writer {
     styles: Vec<(char, bool)>,
 }
 
+/// Writes the block at the beginning of some lines, if it is of one kind, and tells how many lines it is.
+type Reader<T> = fn(&mut T, &[&str], usize) -> Option<usize>;
+
 impl Writer {
     /// A few characters can stand for a long address, often.
     fn is_full(&self) -> bool {
@@ -59,7 +62,7 @@ impl Writer {
 
     /// Writes the block at the beginning of `lines` and tells how many of them it is.
     fn block(&mut self, lines: &[&str], depth: usize) -> usize {
-        let kinds: [fn(&mut Self, &[&str], usize) -> Option<usize>; 10] = [
+        let kinds: [Reader<Self>; 10] = [
             Self::explicit,
             Self::title,
             Self::transition,
