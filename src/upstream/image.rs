@@ -38,7 +38,7 @@ impl Upstream {
 
     async fn image(&self, url: &Url, reach: Reach) -> Result<Image, UpstreamError> {
         // Nobody's mirror: an origin without credentials, which no other address can have in common with it.
-        let origin = Origin::parse("http://nobody.invalid/").map_err(|_| UpstreamError::Refused { host: host(url) })?;
+        let origin = Origin::parse("http://nobody.example/").map_err(|_| UpstreamError::Refused { host: host(url) })?;
         let headers = HeaderMap::from_iter([(ACCEPT, ACCEPT_IMAGES)]);
         let ask = Ask { origin: &origin, reach, body: Body::Page, method: Method::GET, headers };
         let answer = self.send(&ask, url).await?;

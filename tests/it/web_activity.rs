@@ -1,6 +1,6 @@
 //! The journal as a log: who sees what of it, and the filters.
 
-use super::support::{Browser, Dist, Engine, FakeUpstream, Item, Shop, both};
+use super::support::{Browser, Dist, Engine, FakeUpstream, Item, Page, Shop, both};
 use cheeseshop::db::journal::{Action, Change, append};
 use cheeseshop::limits;
 use cheeseshop::pypi::ProjectName;
@@ -78,7 +78,7 @@ both! {
             ("project=a%20b", "can be no project's name"),
             ("kind=odd", "There is no kind “odd”."),
         ] {
-            let page = crate::support::Page::of(nobody.get(&format!("{LOG}?{query}")).await.is(400));
+            let page = Page::of(nobody.get(&format!("{LOG}?{query}")).await.is(400));
             page.must_say(words);
             assert!(!page.text().contains("<script>"), "{query}");
         }

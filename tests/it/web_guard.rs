@@ -1,6 +1,8 @@
 //! Every form of the web pages at once: none does anything for another site, and none for nobody.
 
+use super::support::shop::scope;
 use super::support::{Browser, Engine, Shop, both};
+use cheeseshop::index::access::Grant;
 
 /// Each form as it would do something: the address and its fields.
 const FORMS: &[(&str, &[(&str, &str)])] = &[
@@ -30,8 +32,7 @@ both! {
         shop.stage("root/prod", &[]).await;
         shop.stage("alice/dev", &["volatile=true"]).await;
         shop.publish("alice/dev", "app", "1.0").await;
-        let scope = crate::support::shop::scope(&[cheeseshop::index::access::Grant::Read], &[], &[]);
-        shop.token("alice", "ci", scope, None).await;
+        shop.token("alice", "ci", scope(&[Grant::Read], &[], &[]), None).await;
         let (root, nobody, before) = (Browser::of(&shop, "root").await, Browser::nobody(&shop), shop.stored().await);
         for (path, fields) in FORMS {
             for site in ["cross-site", "same-site"] {

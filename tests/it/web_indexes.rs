@@ -1,5 +1,6 @@
 //! Making, changing and deleting indexes by forms.
 
+use super::support::shop::Options;
 use super::support::{Browser, Engine, FakeUpstream, Page, Shop, both};
 use cheeseshop::index::Rules;
 use cheeseshop::names::UserName;
@@ -239,7 +240,7 @@ both! {
 
     async fn with_restricted_changes_only_those_named_make_indexes(engine: Engine) {
         let rules = Rules { restrict_modify: Some(vec![UserName::parse("boss").unwrap()]), ..Rules::default() };
-        let shop = Shop::with(engine, crate::support::shop::Options { rules, ..Default::default() }).await;
+        let shop = Shop::with(engine, Options { rules, ..Options::default() }).await;
         shop.user("alice").await;
         shop.user("boss").await;
         let (alice, boss) = (Browser::of(&shop, "alice").await, Browser::of(&shop, "boss").await);

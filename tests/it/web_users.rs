@@ -103,6 +103,7 @@ both! {
         let shop = Shop::with(engine, Options { rules, ..Options::default() }).await;
         shop.user("alice").await;
         let nobody = Browser::nobody(&shop);
+        nobody.page("/_/login").await.must_say("Make one");
         let page = nobody.page("/_/users").await;
         assert!(page.says("Make an account") && !page.says("alice"), "the list is not for everybody");
         let form = page.form("/_/users").set("name", "carol");

@@ -6,6 +6,7 @@ use super::shell::Shell;
 use super::visit::Visit;
 use crate::error::{Error, Result};
 use crate::http::reply::Reply;
+use crate::index::access::Caller;
 use crate::index::account;
 use askama::Template;
 use axum::body::Body;
@@ -19,12 +20,18 @@ struct SignIn<'a> {
     next: &'a str,
     user: &'a str,
     refused: Option<&'a str>,
+    /// Whether people make their accounts themselves.
+    open: bool,
 }
 
 /// The form.
 pub fn show(visit: &Visit<'_>) -> Result<Reply> {
     let next = visit.query("next");
-    visit.page(&SignIn { shell: &visit.shell, next: own_path(&next), user: "", refused: None })
+    visit.page(&SignIn { shell: &visit.shell, next: own_path(&next), user: "", refused: None, open: is_open(visit) })
+}
+
+fn is_open(visit: &Visit<'_>) -> bool {
+    account::may_make_users(visit.core(), &Caller::ANONYMOUS)
 }
 
 /// The form, sent. A wrong password and a user who does not exist look the same, and take as long.
@@ -47,9 +54,9 @@ pub async fn sign_in(visit: &Visit<'_>, body: Body) -> Result<Reply> {
 fn refused(visit: &Visit<'_>, next: &str, user: &str, error: &Error) -> Result<Reply> {
     let Error::TooManyRequests { retry_after, .. } = error else {
         let words = "The name or the password is wrong.";
-        return visit.page(&SignIn { shell: &visit.shell, next, user, refused: Some(words) });
+        return visit.page(&SignIn { shell: &visit.shell, next, user, refused: Some(words), open: is_open(visit) });
     };
-    let page = SignIn { shell: &visit.shell, next, user, refused: Some(&error.to_string()) };
+    let page = SignIn { shell: &visit.shell, next, user, refused: Some(&error.to_string()), open: is_open(visit) };
     let mut reply = visit.page_as(StatusCode::TOO_MANY_REQUESTS, &page)?;
     reply.headers_mut().insert(RETRY_AFTER, HeaderValue::from(retry_after.as_secs().max(1)));
     Ok(reply)

@@ -33,6 +33,8 @@ struct Page<'a> {
 
 struct Journal {
     serial: i64,
+    /// At most so many changes: serials may be missing.
+    length: i64,
     newest: Moment,
     oldest: Moment,
     floor: i64,
@@ -127,8 +129,9 @@ async fn journal(visit: &Visit<'_>) -> Result<Option<Journal>> {
     let mut c = visit.core().db.read().await?;
     let floor = db::journal::floor(&mut c).await?;
     let ends = db::journal::ends(&mut c).await?;
-    Ok(ends.map(|((_, oldest), (serial, newest))| Journal {
+    Ok(ends.map(|((first, oldest), (serial, newest))| Journal {
         serial: serial.0,
+        length: serial.0 - first.0 + 1,
         newest: Moment(newest),
         oldest: Moment(oldest),
         floor: floor.0,

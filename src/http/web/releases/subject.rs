@@ -1,7 +1,7 @@
 //! What a form about releases is about: a project of one very index, its bases left out, and a part of it.
 
 use super::Of;
-use crate::db;
+use crate::db::{self, ReleaseId};
 use crate::error::{Error, Result};
 use crate::http::web::rights;
 use crate::http::web::visit::Visit;
@@ -11,6 +11,7 @@ use crate::index::settings::Kind;
 use crate::index::tree::Index;
 use crate::pypi::{ProjectName, version};
 use crate::urls::{encode_index, encode_segment};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 /// A project and where it is: what the head of each page shows.
@@ -101,12 +102,12 @@ impl Subject {
         let known = known.ok_or_else(|| Error::NotFound(format!("{} itself has no project '{}'.", self.index, self.name)))?;
         let mut releases: Vec<_> = db::releases::versions(&mut c, known.id).await?;
         releases.reverse();
-        let mut files = db::files::live(&mut c, known.id).await?;
-        let releases = releases.into_iter().map(|(id, version)| {
-            let own = files.extract_if(.., |file| file.release_id == Some(id));
-            Own { version, files: own.map(own_file).collect() }
-        });
-        Ok(Holdings { releases: releases.collect(), reserved: known.reserved })
+        let mut files: HashMap<Option<ReleaseId>, Vec<OwnFile>> = HashMap::new();
+        for file in db::files::live(&mut c, known.id).await? {
+            files.entry(file.release_id).or_default().push(own_file(file));
+        }
+        let own = |(id, version)| Own { version, files: files.remove(&Some(id)).unwrap_or_default() };
+        Ok(Holdings { releases: releases.into_iter().map(own).collect(), reserved: known.reserved })
     }
 }
 
