@@ -171,14 +171,6 @@ impl WebForm {
         self
     }
 
-    /// Takes the tick off a box.
-    #[track_caller]
-    pub fn untick(mut self, name: &str, value: &str) -> Self {
-        let field = self.fields.iter_mut().find(|field| field.name == name && field.value == value).expect("a box");
-        field.on = false;
-        self
-    }
-
     /// What stands in a field: the first value that would be sent.
     #[track_caller]
     pub fn value(&self, name: &str) -> &str {
