@@ -51,7 +51,7 @@ impl Throttle {
             Some(window) => {
                 let (_, since) = *window.lock().unwrap_or_else(PoisonError::into_inner);
                 let left = limits::SIGN_IN_WINDOW.saturating_sub(now.since(since));
-                Err(Error::TooManyRequests { message: "too many wrong passwords; try again later", retry_after: left })
+                Err(Error::TooManyRequests { message: "too many wrong passwords; try again in a few minutes", retry_after: left })
             }
         }
     }
