@@ -592,14 +592,15 @@ mod tests {
         let options = PgConnectOptions::from_str(&url).unwrap();
         let name = format!("search_{:016x}", getrandom::u64().unwrap());
         let mut server = options.connect().await.unwrap();
-        for text in [format!("CREATE ROLE {name} LOGIN"), format!("CREATE DATABASE {name} TEMPLATE template0")] {
+        for text in [format!("CREATE ROLE {name} LOGIN PASSWORD '{name}'"), format!("CREATE DATABASE {name} TEMPLATE template0")]
+        {
             server.execute(AssertSqlSafe(text)).await.unwrap();
         }
         let options = options.database(&name);
         let mut owner = options.connect().await.unwrap();
         owner.execute(AssertSqlSafe(format!("GRANT USAGE, CREATE ON SCHEMA public TO {name}"))).await.unwrap();
 
-        let db = Db::open_postgres(options.username(&name)).await.unwrap();
+        let db = Db::open_postgres(options.username(&name).password(&name)).await.unwrap();
         let mut c = db.begin().await.unwrap();
         let index = index(&mut c, "alice").await;
         let within = Within { whole: vec![index], ..Within::default() };

@@ -89,7 +89,7 @@ fn bounded(text: &str) -> (&str, bool) {
 
 /// Text as it stands, its addresses made into links.
 fn plain(text: &str) -> String {
-    let mut out = String::from("<pre class=\"plain\">\n");
+    let mut out = String::from("<pre class=\"text\">\n");
     linkify::linkify(&mut out, text, escape);
     out.push_str("</pre>");
     out

@@ -98,7 +98,7 @@ fn plain_text_is_plain() {
     let text = "# a <b>\n  *c* https://a.example/.\n";
     let link = "<a href=\"https://a.example/\" rel=\"nofollow noopener noreferrer\">https://a.example/</a>";
     // The parser drops the line end that follows `<pre>`.
-    assert_eq!(html(text, PLAIN), format!("<pre class=\"plain\"># a &lt;b&gt;\n  *c* {link}.\n</pre>"));
+    assert_eq!(html(text, PLAIN), format!("<pre class=\"text\"># a &lt;b&gt;\n  *c* {link}.\n</pre>"));
 }
 
 /// Ways in which people have tried, in Markdown, in HTML and in reStructuredText.

@@ -125,7 +125,7 @@ const CLASSES: &[&str] = &[
     "markdown-alert-tip",
     "markdown-alert-title",
     "markdown-alert-warning",
-    "plain",
+    "text",
 ];
 
 /// Bytes of a title, an id or a label. They are for people.

@@ -1,6 +1,6 @@
 //! The journal as a log: who sees what of it, and the filters.
 
-use super::support::{Browser, Dist, Engine, FakeUpstream, Item, Shop, both};
+use super::support::{Browser, Dist, Engine, FakeUpstream, Item, Page, Shop, both};
 use cheeseshop::db::journal::{Action, Change, append};
 use cheeseshop::limits;
 use cheeseshop::pypi::ProjectName;
@@ -9,6 +9,29 @@ use std::time::Duration;
 const LOG: &str = "/_/activity";
 
 both! {
+    async fn everybody_reads_what_they_may_know_of(engine: Engine) {
+        let shop = Shop::start(engine).await;
+        shop.stage("alice/dev", &[]).await;
+        shop.stage("alice/secret", &["acl_read=alice"]).await;
+        shop.stage("alice/gone", &["volatile=true"]).await;
+        shop.user("bob").await;
+        shop.user("root").await;
+        shop.publish("alice/dev", "seen", "1.0").await;
+        shop.publish("alice/secret", "hush", "1.0").await;
+        shop.publish("alice/gone", "lost", "1.0").await;
+        shop.delete("/alice/gone").by("alice").await.is(201);
+        let (nobody, alice, bob, root) =
+            (Browser::nobody(&shop), Browser::of(&shop, "alice").await, Browser::of(&shop, "bob").await, Browser::of(&shop, "root").await);
+        for (browser, hush, accounts) in [(nobody, false, false), (bob, false, false), (alice, true, false), (root, true, true)] {
+            let page = browser.page(LOG).await;
+            page.must_say("seen-1.0-py3-none-any.whl");
+            assert_eq!(page.says("hush"), hush);
+            assert_eq!(page.says("made the user"), accounts);
+            let of_gone = (page.says("lost"), page.says("deleted the index"));
+            assert_eq!(of_gone, (accounts, accounts), "of an index that is gone only administrators know");
+        }
+    }
+
     async fn the_log_is_filtered(engine: Engine) {
         let (shop, upstream) = (Shop::start(engine).await, FakeUpstream::start().await);
         shop.mirror("root/pypi", &upstream, &[]).await;
@@ -41,6 +64,28 @@ both! {
         }
         let nothing = root.page(&format!("{LOG}?user=carol")).await;
         nothing.must_say("Nothing that fits");
+    }
+
+    async fn filters_that_mean_nothing_are_told(engine: Engine) {
+        let shop = Shop::start(engine).await;
+        shop.stage("alice/secret", &["acl_read=alice"]).await;
+        let nobody = Browser::nobody(&shop);
+        for (query, words) in [
+            ("since=yesterday", "is no date"),
+            ("until=2026-02-30", "is no date"),
+            ("index=alice/secret", "There is no index “alice/secret” that you may read."),
+            ("index=%3Cscript%3E", "There is no index “<script>”"),
+            ("project=a%20b", "can be no project's name"),
+            ("kind=odd", "There is no kind “odd”."),
+        ] {
+            let page = Page::of(nobody.get(&format!("{LOG}?{query}")).await.is(400));
+            page.must_say(words);
+            assert!(!page.text().contains("<script>"), "{query}");
+        }
+        nobody.page(&format!("{LOG}?before=x&user=%00")).await;
+        nobody.page(&format!("{LOG}?before=-5")).await;
+        nobody.page(&format!("{LOG}?before=9223372036854775807")).await;
+        nobody.page(&format!("{LOG}?until=9999-12-30&since=0001-01-01")).await;
     }
 
     async fn the_log_goes_back_page_by_page(engine: Engine) {

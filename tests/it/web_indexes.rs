@@ -55,8 +55,32 @@ both! {
         // Only administrators choose.
         let alice = Browser::of(&shop, "alice").await;
         let fields = [("kind", "stage"), ("owner", "root"), ("name", "sly"), ("volatile", "yes"), ("acl_read", "all")];
-        alice.post(NEW, &fields).await.is(400);
+        Page::of(alice.post(NEW, &fields).await.is(403)).must_say("No permission to create index root/sly");
         assert!(shop.core().tree.load().find("root", "sly").is_none());
+    }
+
+    async fn a_mirror_is_made_by_a_form_and_its_credentials_are_shown_to_nobody(engine: Engine) {
+        let (shop, upstream) = (Shop::start(engine).await, FakeUpstream::start().await);
+        shop.user("root").await;
+        let root = Browser::of(&shop, "root").await;
+        let form = root.page("/_/indexes/new?kind=mirror").await.form(NEW);
+        assert!(!form.has("bases") && !form.has("acl_upload"));
+        let form = form.set("name", "mirror").set("mirror_url", &upstream.index_url()).set("mirror_user", "me");
+        let form = form.set("mirror_password", "s%cret").set("mirror_no_project_list", "yes").set("mirror_cache_expiry", "60");
+        root.follow(form.send(&root).await).await;
+        let stored = options(&shop, "root", "mirror");
+        let with_credentials = upstream.index_url().replace("://", "://me:s%25cret@");
+        assert_eq!((&stored["mirror_url"], &stored["mirror_no_project_list"]), (&json!(with_credentials), &json!(true)));
+        let path = "/_/indexes/root/mirror/settings";
+        let page = root.page(path).await;
+        assert!(!page.text().contains("cret") && page.says("A user and a password are stored"));
+        assert_eq!(page.form(path).value("mirror_url"), upstream.index_url());
+        // What is not touched stays, and so do they.
+        root.follow(page.form(path).set("title", "M").send(&root).await).await.must_say("The settings are saved.");
+        assert_eq!(options(&shop, "root", "mirror")["mirror_url"], json!(with_credentials));
+        let form = root.page(path).await.form(path).set("mirror_forget", "yes");
+        root.follow(form.send(&root).await).await;
+        assert_eq!(options(&shop, "root", "mirror")["mirror_url"], json!(upstream.index_url()));
     }
 
     async fn private_addresses_are_for_administrators(engine: Engine) {

@@ -1,6 +1,9 @@
 //! The status page, and how a mirror stands.
 
+use super::support::shop::Options;
 use super::support::{Browser, Dist, Engine, FakeUpstream, Item, Mode, Shop, both, eventually};
+use cheeseshop::jobs::{self, Recurring};
+use std::time::Duration;
 
 const STATUS: &str = "/_/status";
 
@@ -26,6 +29,32 @@ both! {
         page.must_say(if engine == Engine::Sqlite { "SQLite 3." } else { "PostgreSQL 1" });
         assert!(Browser::nobody(&shop).get(STATUS).await.is(303).header("location").starts_with("/_/login"));
         Browser::of(&shop, "bob").await.get(STATUS).await.is(403);
+    }
+
+    async fn what_needs_care_is_said(engine: Engine) {
+        let (shop, upstream) = (Shop::with(engine, Options::impatient()).await, FakeUpstream::start().await);
+        shop.user("root").await;
+        shop.mirror("root/pypi", &upstream, &[]).await;
+        upstream.add(Item::new(&Dist::wheel("lib", "1.0")));
+        shop.page("root/pypi", "lib").await;
+        upstream.set_mode("/simple/lib/", Mode::Status(500));
+        shop.clock.advance(Duration::from_secs(3600));
+        shop.get("/root/pypi/+simple/lib/").await.is(200);
+        jobs::schedule(shop.core(), Recurring::Gc, Duration::ZERO).await.unwrap();
+        let failing = async || Err::<(), _>(cheeseshop::error::Error::Internal(anyhow::anyhow!("no <disk> today")));
+        jobs::run_once(shop.core(), Recurring::Gc, Duration::from_secs(60), failing).await.unwrap_err();
+        let root = Browser::of(&shop, "root").await;
+        eventually("it is counted", async || root.page(STATUS).await.says("1 failed")).await;
+        let page = root.page(STATUS).await;
+        for words in ["This needs somebody's care", "no <disk> today", "did not answer for 1 page"] {
+            page.must_say(words);
+        }
+        // The next run is well.
+        shop.clock.advance(Duration::from_secs(3600));
+        jobs::run_once(shop.core(), Recurring::Gc, Duration::from_secs(60), async || Ok(())).await.unwrap();
+        let root = Browser::of(&shop, "root").await;
+        let page = root.page(STATUS).await;
+        assert!(!page.says("no <disk> today") && page.says("2026-03-01 14:00:00 UTC"), "when it ended");
     }
 
     async fn a_mirror_s_owner_sees_how_it_stands_and_has_it_asked(engine: Engine) {

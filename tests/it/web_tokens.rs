@@ -68,6 +68,33 @@ both! {
         assert_eq!(alice.get(REVOKE).await.is(303).header("location"), TOKENS);
     }
 
+    async fn a_refused_token_comes_again_as_typed(engine: Engine) {
+        let shop = Shop::start(engine).await;
+        shop.stage("alice/dev", &[]).await;
+        shop.stage("bob/secret", &["acl_read=bob"]).await;
+        shop.token("alice", "ci", scope(&[Grant::Read], &[], &[]), None).await;
+        let (alice, before) = (Browser::of(&shop, "alice").await, shop.journal().await.len());
+        let form = alice.page(TOKENS).await.form(TOKENS);
+        assert!(!alice.page(TOKENS).await.says("bob/secret"));
+        let bad = form.clone().set("projects", "a b, fine").set("reach", "some").set("expiry", "date").set("until", "2020-01-01");
+        let bad = bad.untick("allow", "read").untick("allow", "upload");
+        let page = Page::of(bad.send(&alice).await.is(400));
+        for words in ["Give the token a name", "Choose what the token may be used for", "Choose an index", "That day is over"] {
+            page.must_say(words);
+        }
+        let again = page.form(TOKENS);
+        assert_eq!((again.value("projects"), again.value("reach"), again.value("until")), ("a b, fine", "some", "2020-01-01"));
+        assert!(again.values("allow").is_empty());
+        Page::of(form.clone().set("name", "ci").send(&alice).await.is(409)).must_say("has a token named 'ci' already");
+        let long = "x".repeat(limits::TOKEN_NAME_BYTES_MAX + 1);
+        Page::of(form.set("name", &long).send(&alice).await.is(400)).must_say("1 to 100 bytes");
+        for (index, allow) in [("bob/secret", "read"), ("alice/none", "read"), ("nonsense", "read"), ("alice/dev", "everything")] {
+            let fields = [("name", "x"), ("allow", allow), ("reach", "some"), ("index", index), ("expiry", "30")];
+            alice.post(TOKENS, &fields).await.is(400);
+        }
+        assert_eq!(shop.journal().await.len(), before);
+    }
+
     async fn a_token_can_last_for_ever_or_till_a_day(engine: Engine) {
         let shop = Shop::start(engine).await;
         shop.stage("alice/dev", &["acl_read=alice"]).await;

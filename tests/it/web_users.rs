@@ -2,12 +2,83 @@
 
 use super::support::shop::{Options, password_of};
 use super::support::{Browser, Engine, Page, Shop, both};
+use cheeseshop::clock::Timestamp;
+use cheeseshop::db;
+use cheeseshop::db::users::Profile;
 use cheeseshop::index::{Rules, account};
+use cheeseshop::limits;
 use cheeseshop::names::UserName;
 
 const HOSTILE: &str = "\"><script>alert(1)</script>";
 
+async fn many_users(shop: &Shop, count: usize) {
+    let mut c = shop.core().db.begin().await.unwrap();
+    for number in 0..count {
+        let name = UserName::parse(&format!("user{number:03}")).unwrap();
+        db::users::add(&mut c, &name, &Profile::default(), None, false, Timestamp(1)).await.unwrap();
+    }
+    c.commit().await.unwrap();
+}
+
 both! {
+    async fn administrators_see_all_users_page_by_page(engine: Engine) {
+        let shop = Shop::start(engine).await;
+        shop.user("root").await;
+        shop.stage("alice/dev", &[]).await;
+        many_users(&shop, 100).await;
+        let root = Browser::of(&shop, "root").await;
+        let first = root.page("/_/users").await;
+        first.must_say("102 users in all");
+        assert!(first.says(">alice<") && first.says("user097") && !first.says("user098"));
+        assert!(first.text().contains("href=\"/_/users?q=&#38;after=user097\" rel=\"next\""), "{}", first.text());
+        let second = root.page("/_/users?q=&after=user097").await;
+        assert!(second.says("user098") && second.says("user099") && second.says("From the beginning") && !second.says("user001"));
+        let found = root.page("/_/users?q=R09").await;
+        assert!(found.says("user090") && found.says("user099") && !found.says("user080") && !found.says(">alice<"));
+        root.page("/_/users?q=%25").await.must_say("No user has “%”");
+    }
+
+    async fn a_user_is_made_by_a_form(engine: Engine) {
+        let shop = Shop::start(engine).await;
+        shop.user("root").await;
+        let root = Browser::of(&shop, "root").await;
+        let form = root.page("/_/users").await.form("/_/users");
+        let form = form.set("name", " bob ").set("password", " two words").set("again", " two words");
+        let answer = form.set("email", "bob@shop.example").set("title", "Bob").send(&root).await.is(303);
+        assert_eq!(answer.header("location"), "/_/users/bob");
+        let page = root.follow(answer).await;
+        page.must_say("The user bob is made.");
+        let form = page.form_with("/_/users/bob", "act", "profile");
+        assert_eq!((form.value("email"), form.value("title")), ("bob@shop.example", "Bob"));
+        Browser::with_password(&shop, "bob", " two words").await.page("/_/users/bob").await;
+        // An account that no password opens.
+        let form = root.page("/_/users").await.form("/_/users").set("name", "robot");
+        root.follow(form.send(&root).await).await.must_say("no password");
+    }
+
+    async fn a_refused_user_comes_again_as_typed(engine: Engine) {
+        let shop = Shop::start(engine).await;
+        shop.user("root").await;
+        shop.user("bob").await;
+        let (root, before) = (Browser::of(&shop, "root").await, shop.journal().await.len());
+        let form = root.page("/_/users").await.form("/_/users");
+        let form = form.set("name", "a/b").set("password", "one").set("again", "two").set("email", "nowhere").set("title", HOSTILE);
+        let page = Page::of(form.send(&root).await.is(400));
+        for words in ["username 'a/b' contains characters", "The two passwords are not the same.", "That is no address"] {
+            page.must_say(words);
+        }
+        let again = page.form("/_/users");
+        assert_eq!((again.value("name"), again.value("email"), again.value("title")), ("a/b", "nowhere", HOSTILE));
+        assert_eq!((again.value("password"), again.value("again")), ("", ""));
+        assert!(!page.text().contains("<script>alert"));
+        let taken = again.set("name", "bob").set("email", "").send(&root).await.is(409);
+        Page::of(taken).must_say("User already exists");
+        let form = root.page("/_/users").await.form("/_/users").set("name", "carol");
+        let long = "x".repeat(limits::PASSWORD_BYTES_MAX + 1);
+        Page::of(form.set("password", &long).set("again", &long).send(&root).await.is(400)).must_say("A password has at most");
+        assert_eq!(shop.journal().await.len(), before);
+    }
+
     async fn users_are_administrators_business(engine: Engine) {
         let shop = Shop::start(engine).await;
         shop.user("alice").await;
@@ -87,6 +158,23 @@ both! {
         assert!(!form.has("present"));
         root.follow(form.set("password", "newer").set("again", "newer").send(&root).await).await.must_say("every session of alice has ended");
         here.get("/_/users/alice").await.is(303);
+    }
+
+    /// Whoever finds a browser open must not be able to guess the password there.
+    async fn present_passwords_are_guessed_as_seldom_as_others(engine: Engine) {
+        let shop = Shop::start(engine).await;
+        shop.user("alice").await;
+        // Signed in elsewhere: who signed in from here has more tries here.
+        let elsewhere = "192.0.2.9".parse().unwrap();
+        let secret = account::sign_in(shop.core(), "alice", &password_of("alice"), elsewhere).await.unwrap();
+        let alice = Browser::with_session(&shop, &secret);
+        let mut last = 400;
+        for number in 0..=limits::SIGN_IN_FAILURES_PER_USER {
+            let wrong = format!("guess {number}");
+            let fields = [("act", "password"), ("present", wrong.as_str()), ("password", "new"), ("again", "new")];
+            last = alice.post("/_/users/alice", &fields).await.status;
+        }
+        assert_eq!(last, 429);
     }
 
     async fn sessions_are_ended_by_a_button(engine: Engine) {

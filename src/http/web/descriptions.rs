@@ -4,7 +4,7 @@ use super::visit::Visit;
 use crate::error::Result;
 use crate::limits;
 use crate::pypi::Sha256;
-use crate::render::description::{self, Images};
+use crate::render::description::{self, Description, Images};
 use moka::future::Cache;
 use serde_json::{Map, Value};
 use std::sync::Arc;
@@ -34,14 +34,22 @@ impl Descriptions {
         }
         let site = visit.site.clone();
         let render = move || match &site.images {
-            None => description::render(&words, markup.as_deref(), Images::Blocked).html,
+            None => with_note(description::render(&words, markup.as_deref(), Images::Blocked)),
             Some(images) => {
                 let address = |url: &str| format!("{root}/{}", images.address(url));
-                description::render(&words, markup.as_deref(), Images::Proxied(&address)).html
+                with_note(description::render(&words, markup.as_deref(), Images::Proxied(&address)))
             }
         };
         let html: Arc<str> = tokio::task::spawn_blocking(render).await?.into();
         self.0.insert(key, html.clone()).await;
         Ok(html.to_string())
+    }
+}
+
+/// Says so where the end of a description is missing.
+fn with_note(description: Description) -> String {
+    match description.cut {
+        true => description.html + "<p class=\"muted\">It goes on: the whole description is in the files' metadata.</p>",
+        false => description.html,
     }
 }

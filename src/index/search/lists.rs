@@ -31,12 +31,37 @@ pub enum Of {
 pub struct List {
     /// By index; of a mirror in two parts, which have no name in common.
     pub parts: Vec<(IndexId, Arc<Names>)>,
-    /// The first of these parts if it is upstream's list, and when that last changed.
-    upstream: Option<(Timestamp, Arc<Names>)>,
+    /// The first of these parts if it is upstream's list.
+    upstream: Option<Arc<Names>>,
     made: Duration,
     /// How long that took.
     took: Duration,
+    of: Version,
+}
+
+/// What a list was made of. The journal does not tell that a mirror has got upstream's list, so the moment of that stands beside it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Version {
     seen: Serial,
+    /// When upstream's list last changed.
+    upstream: Option<Timestamp>,
+}
+
+impl Version {
+    async fn now(core: &Core, of: Of) -> Result<Self> {
+        let seen = core.changes.seen();
+        let upstream = match of {
+            Of::Mirror(index) if names_upstream(core, index) => {
+                db::mirrors::changed(&mut core.db.read().await?, index, projects::LIST).await?
+            }
+            _ => None,
+        };
+        Ok(Self { seen, upstream })
+    }
+}
+
+fn names_upstream(core: &Core, index: IndexId) -> bool {
+    core.tree.load().by_id(index).is_some_and(|index| !index.settings.mirror_no_project_list)
 }
 
 impl List {
@@ -45,9 +70,9 @@ impl List {
     }
 
     /// Whether nothing can have changed, or it is too early to make it again.
-    fn is_fresh(&self, core: &Core) -> bool {
+    fn is_fresh(&self, core: &Core, now: Version) -> bool {
         let rest = self.took.saturating_mul(limits::SEARCH_NAMES_REST);
-        self.seen == core.changes.seen() || core.clock.uptime().saturating_sub(self.made) < rest
+        self.of == now || core.clock.uptime().saturating_sub(self.made) < rest
     }
 }
 
@@ -70,7 +95,7 @@ impl Default for Lists {
 /// The list; made now if it is not there, or if that is quick.
 pub async fn list(core: &Arc<Core>, of: Of) -> Result<Arc<List>> {
     let Some(list) = core.searches.lists.kept.get(&of).await else { return renew(core.clone(), of).await };
-    if !list.is_fresh(core) {
+    if !list.is_fresh(core, Version::now(core, of).await?) {
         if list.took < limits::SEARCH_NAMES_WAIT {
             return renew(core.clone(), of).await;
         }
@@ -89,16 +114,16 @@ async fn renew(core: Arc<Core>, of: Of) -> Result<Arc<List>> {
     let lists = &core.searches.lists;
     let _turn = lists.making.turn(of).await;
     let before = lists.kept.get(&of).await;
-    if let Some(list) = before.as_ref().filter(|list| list.is_fresh(&core)) {
+    let (made, version) = (core.clock.uptime(), Version::now(&core, of).await?);
+    if let Some(list) = before.as_ref().filter(|list| list.is_fresh(&core, version)) {
         return Ok(list.clone());
     }
-    let (made, seen) = (core.clock.uptime(), core.changes.seen());
     let (parts, upstream) = match of {
         Of::Stages => (of_stages(&core).await?, None),
-        Of::Mirror(index) => of_mirror(&core, index, before.and_then(|list| list.upstream.clone())).await?,
+        Of::Mirror(index) => of_mirror(&core, index, version, before).await?,
     };
     let took = core.clock.uptime().saturating_sub(made);
-    let list = Arc::new(List { parts, upstream, made, took, seen });
+    let list = Arc::new(List { parts, upstream, made, took, of: version });
     lists.kept.insert(of, list.clone()).await;
     Ok(list)
 }
@@ -114,42 +139,36 @@ async fn of_stages(core: &Core) -> Result<Parts> {
     Ok(tokio::task::spawn_blocking(pack).await?)
 }
 
-/// Upstream's list as it is kept, and what was asked for without being on it.
+/// Upstream's list as it is kept, and what was asked for without being on it. `before` is what was made of an earlier version.
 async fn of_mirror(
     core: &Core,
     index: IndexId,
-    before: Option<(Timestamp, Arc<Names>)>,
-) -> Result<(Parts, Option<(Timestamp, Arc<Names>)>)> {
-    let wants_list = core.tree.load().by_id(index).is_some_and(|index| !index.settings.mirror_no_project_list);
+    version: Version,
+    before: Option<Arc<List>>,
+) -> Result<(Parts, Option<Arc<Names>>)> {
+    let unchanged = before.filter(|list| list.of.upstream == version.upstream).and_then(|list| list.upstream.clone());
     let mut c = core.db.read().await?;
-    let changed = match wants_list {
-        true => db::mirrors::changed(&mut c, index, projects::LIST).await?,
-        false => None,
-    };
-    let upstream = match (changed, before) {
+    let upstream = match (version.upstream, unchanged) {
         (None, _) => None,
-        (Some(changed), Some(before)) if before.0 == changed => Some(before),
-        (Some(changed), _) => match db::mirrors::page(&mut c, index, projects::LIST).await? {
+        (Some(_), Some(names)) => Some(names),
+        (Some(_), None) => match db::mirrors::page(&mut c, index, projects::LIST).await? {
             Some(page) => {
                 // With what is noted beside them, names take about twice the bytes of their text.
                 let unpack = move || unpack(&page.body, limits::SEARCH_NAMES_BYTES / 2);
-                Some((changed, Arc::new(tokio::task::spawn_blocking(unpack).await??)))
+                Some(Arc::new(tokio::task::spawn_blocking(unpack).await??))
             }
             None => None,
         },
     };
     let asked_for = db::mirrors::names(&mut c, index).await?;
     drop(c);
-    let listed = upstream.as_ref().map(|(_, names)| names.clone());
-    let pack = {
-        let listed = listed.clone();
-        move || {
-            let is_new = |name: &&str| !listed.as_ref().is_some_and(|listed| listed.contains(name));
-            Names::of(asked_for.iter().map(String::as_str).filter(is_new).collect())
-        }
+    let listed = upstream.clone();
+    let pack = move || {
+        let is_new = |name: &&str| !listed.as_ref().is_some_and(|listed| listed.contains(name));
+        Names::of(asked_for.iter().map(String::as_str).filter(is_new).collect())
     };
     let asked_for = Arc::new(tokio::task::spawn_blocking(pack).await?);
-    Ok((listed.into_iter().chain([asked_for]).map(|names| (index, names)).collect(), upstream))
+    Ok((upstream.clone().into_iter().chain([asked_for]).map(|names| (index, names)).collect(), upstream))
 }
 
 /// Reads a list as it is kept, as far as `most` bytes. Blocks.

@@ -33,6 +33,11 @@ impl<'a> Browser<'a> {
         Self { shop, cookie: Some(cookie) }
     }
 
+    /// One that has this session, wherever it was begun.
+    pub fn with_session(shop: &'a Shop, secret: &str) -> Self {
+        Self { shop, cookie: Some(format!("cheeseshop_session={secret}")) }
+    }
+
     fn with_cookies(&self, ask: Ask, more: Option<&str>) -> Ask {
         let cookies: Vec<&str> = self.cookie.as_deref().into_iter().chain(more).collect();
         if cookies.is_empty() { ask } else { ask.header("cookie", &cookies.join("; ")) }
@@ -88,11 +93,11 @@ impl Page {
         self.answer.text()
     }
 
-    /// Whether it says this, escaped as HTML is.
+    /// Whether it says this: as a page's own words, or escaped as what others wrote.
     pub fn says(&self, words: &str) -> bool {
         let escaped =
             words.replace('&', "&#38;").replace('<', "&#60;").replace('>', "&#62;").replace('"', "&#34;").replace('\'', "&#39;");
-        self.text().contains(&escaped)
+        self.text().contains(&escaped) || self.text().contains(words)
     }
 
     #[track_caller]
@@ -114,7 +119,7 @@ impl Page {
 
     #[track_caller]
     fn find(&self, action: &str, fits: impl Fn(&WebForm) -> bool) -> WebForm {
-        let found = self.forms.iter().find(|form| form.action == action && fits(form));
+        let found = self.forms.iter().find(|form| form.action == action && form.method == "post" && fits(form));
         found.cloned().unwrap_or_else(|| panic!("no form to {action}: {:?}", self.actions()))
     }
 
@@ -168,6 +173,14 @@ impl WebForm {
             Kind::Choice | Kind::Button => self.fields[place].on = true,
             Kind::Hidden => panic!("{name} is hidden"),
         }
+        self
+    }
+
+    /// Takes the tick off a box.
+    #[track_caller]
+    pub fn untick(mut self, name: &str, value: &str) -> Self {
+        let field = self.fields.iter_mut().find(|field| field.name == name && field.value == value).expect("a box");
+        field.on = false;
         self
     }
 

@@ -150,7 +150,7 @@ fn scope(visit: &Visit<'_>, owner: &Caller, form: &mut Filled) -> Scope {
                 None => mistakes.push(("index", format!("There is no index {text} that this user may read."))),
             }
         }
-        if indexes.is_empty() && mistakes.is_empty() {
+        if indexes.is_empty() && !mistakes.iter().any(|(field, _)| *field == "index") {
             mistakes.push(("index", "Choose an index, or let the token work in every index.".into()));
         }
     }
@@ -214,6 +214,7 @@ fn made(visit: &Visit<'_>, owner: &str, token: &str, secret: &str, scope: &Scope
 
 /// A button beside a token, pressed. `kind` says which sort it is.
 pub async fn revoke(visit: &Visit<'_>, owner: &str, body: Body) -> Result<Reply> {
+    owner_as_caller(visit, owner).await?;
     let form = Form::read(body).await?;
     let (core, caller, name) = (visit.core(), visit.caller(), form.raw("token"));
     match form.text("kind") {

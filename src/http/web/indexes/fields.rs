@@ -8,6 +8,7 @@ use crate::http::web::forms::Form;
 use crate::index::settings::{self, Edit, Kind, without_credentials};
 use crate::names::IndexPath;
 use crate::pypi::ProjectName;
+use crate::urls::encode_query;
 use serde_json::{Map, Value, json};
 use url::Url;
 
@@ -131,7 +132,11 @@ pub fn changes(kind: Kind, stored: &Map<String, Value>, before: &Form, sent: &mu
     changes
 }
 
+/// What was not sent at all was not touched.
 fn differs(field: &Field, before: &Form, sent: &Form) -> bool {
+    if !sent.has(field.option) {
+        return false;
+    }
     let words = |form: &Form, name: &str| form.items(name).map(str::to_owned).collect::<Vec<_>>();
     match field.widget {
         Widget::Access(users) => {
@@ -218,7 +223,9 @@ fn address(stored: Option<&str>, sent: &Form) -> Result<Option<String>, Mistake>
         ("", _, _) => return Err(("mirror_user", "Give the user name that the password belongs to.".to_owned())),
         given => (given.0, given.1),
     };
-    let set = url.set_username(user).and_then(|()| url.set_password(Some(password).filter(|text| !text.is_empty())));
+    // Escaped here, because a per cent sign would be taken for the beginning of an escape.
+    let password = Some(encode_query(password)).filter(|text| !text.is_empty());
+    let set = url.set_username(&encode_query(user)).and_then(|()| url.set_password(password.as_deref()));
     set.map(|()| Some(url.to_string())).map_err(|()| unreadable())
 }
 

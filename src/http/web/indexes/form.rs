@@ -70,7 +70,7 @@ impl Subject {
         Ok(Self { kind: index.kind, stored, owner: path.user.to_string(), choose_owner: false, index: Some(index) })
     }
 
-    /// One that is to be made; `owner` is who was asked for.
+    /// One that is to be made, for `owner` if one is named; whether they may is decided when it is made.
     fn new(visit: &Visit<'_>, kind: &str, owner: &str) -> Result<Self> {
         let reader = rights::somebody(visit)?.name.to_string();
         let choose_owner = match admin::owners(visit.core(), visit.caller()) {
@@ -79,7 +79,7 @@ impl Subject {
             Owners::Nobody => return Err(Error::Forbidden("Making indexes is for administrators on this server.".into())),
         };
         let kind = if kind == Kind::Mirror.word() { Kind::Mirror } else { Kind::Stage };
-        let owner = if choose_owner && !owner.is_empty() { owner.to_owned() } else { reader };
+        let owner = if owner.is_empty() { reader } else { owner.to_owned() };
         let stored = defaults(kind, &owner, visit.core().rules.upload_checks);
         Ok(Self { index: None, kind, stored, owner, choose_owner })
     }
@@ -103,7 +103,9 @@ fn is_hidden(visit: &Visit<'_>, tree: &Tree, base: &str) -> bool {
 
 /// The form for a new index. `?kind=mirror` makes it one for a mirror, `?user=` names the owner.
 pub fn show_new(visit: &Visit<'_>) -> Result<Reply> {
-    let subject = Subject::new(visit, &visit.query("kind"), &visit.query("user"))?;
+    let chooses = admin::owners(visit.core(), visit.caller()) == Owners::Anybody;
+    let owner = if chooses { visit.query("user") } else { String::new() };
+    let subject = Subject::new(visit, &visit.query("kind"), &owner)?;
     let values = subject.values(visit);
     let mut form = Filled::with(values.iter().cloned());
     form.form.extend([("owner", subject.owner.clone())]);
