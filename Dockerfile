@@ -10,6 +10,8 @@ FROM rust:1.95-slim-bookworm AS build
 WORKDIR /src
 COPY Cargo.toml Cargo.lock build.rs ./
 COPY migrations migrations
+COPY static static
+COPY templates templates
 COPY src src
 RUN cargo build --release --locked --bin cheeseshop
 

@@ -6,8 +6,11 @@
     const button = document.createElement("button");
     button.type = "button";
     button.className = "copy";
-    button.textContent = "Copy";
-    button.setAttribute("aria-label", "Copy " + (block.dataset.what || "this text"));
+    const what = document.createElement("span");
+    what.className = "visually-hidden";
+    what.textContent = " " + (block.dataset.what || "this text");
+    const say = (word) => button.replaceChildren(word, what);
+    say("Copy");
     button.addEventListener("click", async () => {
       const text = block.querySelector("code").textContent;
       try {
@@ -15,11 +18,11 @@
       } catch {
         // Without TLS browsers keep the clipboard shut: mark the text, so that one key copies it.
         getSelection().selectAllChildren(block.querySelector("code"));
-        button.textContent = "Press Ctrl+C";
+        say("Press Ctrl+C to copy");
         return;
       }
-      button.textContent = "Copied";
-      setTimeout(() => { button.textContent = "Copy"; }, 2000);
+      say("Copied");
+      setTimeout(say, 2000, "Copy");
     });
     block.append(button);
   };

@@ -82,6 +82,15 @@ def test_the_image_is_built_from_what_is_there(dockerfile):
     assert stages[0] == "build" and not stages[-1]
 
 
+def test_the_image_is_built_from_all_that_the_program_is_made_of(dockerfile):
+    """Cargo notes beside the binary which files went into it."""
+    _, _, named = Path(f"{BINARY}.d").read_text().partition(":")
+    parts = {file.relative_to(ROOT).parts[0] for file in map(Path, named.split()) if file.is_relative_to(ROOT)}
+    assert {"src", "templates"} <= parts
+    copied = {source for value in values(dockerfile, "COPY") for source in value.split()[:-1]}
+    assert parts <= copied, parts - copied
+
+
 def test_the_image_does_not_run_as_root(dockerfile):
     assert values(dockerfile, "USER")[-1].split(":")[0] not in ("0", "root")
     assert values(dockerfile, "VOLUME") == ["/data"]

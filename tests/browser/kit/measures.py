@@ -81,7 +81,7 @@ STRUCTURE = """(foreign) => [...document.querySelectorAll("h1, h2, h3, h4, a[hre
     .map((element) => {
         const copy = element.cloneNode(true);
         copy.querySelectorAll("time").forEach((time) => time.remove());
-        const words = copy.textContent.trim().replace(/\\s+/g, " ");
+        const words = copy.textContent.trim().replace(/\\s+/g, " ").replace(/\\b[0-9a-f]{8}\\b/g, "…");
         return [element.tagName, element.getAttribute("href") ?? element.name ?? "", words].join(" ");
     })
 """
@@ -148,7 +148,7 @@ class Weight:
 
 def structure(page: Page) -> list[str]:
     """What people find on the page: headings, links, fields, buttons that send a form. Times are left out, since a script may write them
-    in the reader's zone; and so is the text of uploaders."""
+    in the reader's zone; and so are the text of uploaders, and the digits that make the names of tokens different."""
     return page.evaluate(STRUCTURE, FOREIGN)
 
 

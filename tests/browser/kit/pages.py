@@ -172,7 +172,7 @@ KEEPING = (
     Shown("activity", "/_/activity", "alice"),
     Shown("activity-nobody", "/_/activity"),
     Shown("activity-root", "/_/activity", "root"),
-    Shown("activity-mallory", "/_/activity", "mallory", poisoned=True),
+    Shown("activity-mallory", of("_/activity", index="mallory/dev"), "mallory", poisoned=True),
     Shown("status", "/_/status", "root"),
     Shown("users", "/_/users", "root"),
     Shown("users-found", of("_/users", q="alice"), "root"),

@@ -220,7 +220,7 @@ async fn notices(visit: &Visit<'_>, found: &Found) -> Result<Vec<Notice>> {
             "{who} has this name, so no mirror is asked for it: nobody outside can slip in a package of the same name. \
              To let mirrors add files, put the project on the index's mirror_whitelist."
         );
-        notices.push(Notice { class: "", title: "Kept from the mirror", text });
+        notices.push(Notice { class: "quiet", title: "Kept from the mirror", text });
     }
     Ok(notices)
 }
