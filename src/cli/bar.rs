@@ -34,9 +34,12 @@ impl Bar {
         Self(Some(bar))
     }
 
-    /// Shows what is going on, and so much of so much if that is known.
+    /// Shows what is going on, and so much of so much if that is known: a bar on a terminal, else a line.
     pub fn show(&self, text: &str, share: Option<(u64, u64)>) {
-        let Some(bar) = &self.0 else { return out::progress(text) };
+        let Some(bar) = &self.0 else {
+            let percent = share.and_then(|(done, of)| (done * 100).checked_div(of));
+            return out::progress(&percent.map_or(text.to_owned(), |percent| format!("{percent}% {text}")));
+        };
         if let Some((done, of)) = share {
             if bar.length() != Some(of) {
                 bar.set_style(style("[{bar:30}] {percent:>3}% {elapsed} {wide_msg}"));

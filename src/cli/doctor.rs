@@ -38,7 +38,7 @@ impl Doctor {
             Told::Found(finding) => print(finding, self.json),
             // A line now and then where nobody watches.
             Told::Progress(done, summary) if out::is_terminal() || done % 64 == 0 => {
-                let text = format!("{}% {} blobs {}", done * 100 / 256, summary.blobs, size(summary.bytes));
+                let text = format!("{} blobs {}", summary.blobs, size(summary.bytes));
                 bar.show(&text, Some((done.into(), 256)));
             }
             Told::Progress(..) => {}
