@@ -7,7 +7,7 @@
 
 use super::escape;
 use super::vocabulary::{ID_PREFIX, REL, element, value};
-use crate::limits::{DESCRIPTION_DEPTH_MAX, DESCRIPTION_HTML_BYTES_MAX, DESCRIPTION_TAG_BYTES_MAX};
+use crate::limits::{DESCRIPTION_DEPTH_MAX, DESCRIPTION_HTML_BYTES_MAX, DESCRIPTION_RUN_BYTES_MAX, DESCRIPTION_TAG_BYTES_MAX};
 use crate::pypi::project_links::web_url;
 use html5ever::tendril::StrTendril;
 use html5ever::tokenizer::states::RawKind;
@@ -106,6 +106,8 @@ struct Shaper<'s> {
     /// The element that is left out with all that is in it, and how many of its kind are open.
     hidden: Option<(String, usize)>,
     ids: HashSet<String>,
+    /// Where in `out` the last tag ended.
+    tag_end: usize,
     /// Links so far: the wall adds to each.
     links: usize,
     is_full: bool,
@@ -201,6 +203,7 @@ impl<'s> Shaper<'s> {
             left_out: HashMap::new(),
             hidden: None,
             ids: HashSet::new(),
+            tag_end: 0,
             links: 0,
             is_full: false,
         }
@@ -261,10 +264,20 @@ impl<'s> Shaper<'s> {
     }
 
     fn text(&mut self, text: &str) {
-        let is_lost = is_between_cells(self.open.last().copied()) && !text.trim().is_empty();
+        let is_between_cells = is_between_cells(self.open.last().copied());
+        let is_lost = is_between_cells && !text.trim().is_empty();
         if self.hidden.is_none() && !self.is_full && !is_lost {
+            self.divide(is_between_cells);
             escape(&mut self.out, text);
             self.measure();
+        }
+    }
+
+    /// Ends a run of text that has become long with a tag that is not seen: for each character that it escapes, the wall looks through
+    /// the whole rest of the run.
+    fn divide(&mut self, is_between_cells: bool) {
+        if self.out.len() - self.tag_end > DESCRIPTION_RUN_BYTES_MAX && !is_between_cells {
+            self.write_tag("wbr", &[]);
         }
     }
 
@@ -308,6 +321,7 @@ impl<'s> Shaper<'s> {
                 self.out.push_str("</");
                 self.out.push_str(name);
                 self.out.push('>');
+                self.tag_end = self.out.len();
             }
         }
     }
@@ -327,6 +341,7 @@ impl<'s> Shaper<'s> {
             self.out.push('"');
         }
         self.out.push('>');
+        self.tag_end = self.out.len();
     }
 
     fn attributes(&self, name: &'static str, tag: &Tag) -> Vec<(&'static str, String)> {
