@@ -11,12 +11,21 @@ import pytest
 from support import wire
 from support.artifacts import wheel
 from support.fake_upstream import FakeUpstream
+from support.places import BACKEND
 from support.uploads import must_upload, upload
+
+CLIENT = "127.0.0.1" if BACKEND == "cluster" else "10.1.2.3"
+"""nginx tells from where it was asked, whatever it was told."""
+
 
 def lines(server) -> list[dict]:
     """The lines of the log as objects; what the program prints at its start is none."""
-    text = server.log_path.read_text()
-    return [json.loads(line) for line in text.splitlines() if line.startswith("{")]
+    return [json.loads(line) for line in everything(server).splitlines() if line.startswith("{")]
+
+
+def everything(server) -> str:
+    """What all nodes have logged."""
+    return "".join(path.read_text() for path in server.logs)
 
 
 def the(server, message: str, **fields: object) -> list[dict]:
@@ -33,7 +42,7 @@ def test_a_line_for_each_request_and_each_change(new_server):
     answer = wire.request("GET", f"{server.url}/alice/dev/+simple/nothing/?secret=1", headers={**form_headers, **owner.auth})
     assert (answer.status, answer.header("X-Request-ID")) == (404, "from-the-proxy/1")
     (line,) = the(server, "request", request="from-the-proxy/1")
-    wanted = {"method": "GET", "path": "/alice/dev/+simple/nothing/", "status": 404, "by": "user:alice", "from": "10.1.2.3", "level": "DEBUG"}
+    wanted = {"method": "GET", "path": "/alice/dev/+simple/nothing/", "status": 404, "by": "user:alice", "from": CLIENT, "level": "DEBUG"}
     assert wanted.items() <= line.items() and line["ms"] >= 0, line
     assert "secret" not in json.dumps(line)
     must_upload(index, owner, wheel("lib"))
@@ -50,6 +59,7 @@ def test_a_line_for_each_request_and_each_change(new_server):
     assert the(server, "request", request=followed["request"])[0]["method"] == "DELETE"
 
 
+@pytest.mark.skipif(BACKEND in ("s3", "cluster"), reason="what is lost is taken out of a folder")
 def test_a_request_that_fails_is_found_by_its_name(new_server):
     """The answer says nothing but the name; the log says why under it."""
     server = new_server("--upstream", "none", "--log-format", "json")
@@ -115,7 +125,7 @@ def test_no_secret_is_ever_logged(new_server, upstream: FakeUpstream, form: str)
     wire.get(f"{server.url}/alice/dev/+simple/?token=query-s3cret-word")
     secrets["what stands behind ?"] = "query-s3cret-word"
     server.stop()
-    log = server.log_path.read_text()
+    log = everything(server)
     assert len(log) > 10_000 and '"request"' in log if form == "json" else " request " in log, "hardly anything was logged"
     for what, secret in secrets.items():
         for shown in {secret, urllib.parse.quote(secret, safe=""), base64.b64encode(secret.encode()).decode().rstrip("=")[:-2]}:
