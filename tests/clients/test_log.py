@@ -53,7 +53,8 @@ def test_a_line_for_each_request_and_each_change(new_server):
     serial = int(wire.get(f"{server.url}/alice/dev/+simple/lib/").header("X-PyPI-Last-Serial"))
     assert uploaded["serial"] == serial
     wire.request("DELETE", f"{server.url}/alice/dev/lib/1.0?force", headers=owner.auth)
-    (removed,) = [line for line in the(server, "change") if "lib" == line.get("project")]
+    removed, *elsewhere = the(server, "change", project="lib")
+    assert all(line["serial"] == removed["serial"] for line in elsewhere) and len(elsewhere) < len(server.logs), "once for each node"
     assert removed["serial"] > serial and removed["by"] == "user:alice" and removed["index"] == "alice/dev", removed
     (followed,) = the(server, "the changes of this request are followed", serial=removed["serial"])
     assert the(server, "request", request=followed["request"])[0]["method"] == "DELETE"
