@@ -207,7 +207,6 @@ def start(folder: Path, binary: Path, only: list[str]) -> list[Server]:
     for server in sorted(servers, key=lambda server: server is not shop):
         tools.say(f"{server.label}: starting, filling")
         server.start()
-        server.idle_mib = server.process.memory_mib()
         server.fill(corpus)
     nginx.copy_page("corpus-many", wire.get(shop.page("corpus-many"), accept=JSON).body)
     return servers

@@ -10,6 +10,7 @@ import gzip
 import json
 import re
 import subprocess
+import time
 from pathlib import Path
 from urllib.parse import urldefrag, urljoin
 
@@ -19,12 +20,14 @@ from support.artifacts import Artifact
 from . import tools
 from .corpus import Corpus, form
 from .load import Form, Kept
-from .process import Process, free_port
+from .process import SERVER_CORE, Process, free_port
 
 JSON = wire.SIMPLE_JSON
 HTML = "text/html"
 PASSWORD = "bench"
 INDEX = "root/main"
+SETTLING_SECONDS = 1
+"""Before idle memory is looked at."""
 
 
 class Server:
@@ -42,17 +45,26 @@ class Server:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         folder.mkdir()
+        self.idle_mib = 0.0
         self.data = folder / "data"
         self.port = free_port()
+        self.core: int | None = SERVER_CORE
         self.url = f"http://127.0.0.1:{self.port}"
-        self.process: Process
+        self._process: Process | None = None
         self.start_seconds = 0.0
+
+    @property
+    def process(self) -> Process:
+        assert self._process, f"{self.name} has not been started"
+        return self._process
 
     def start(self) -> None:
         self.prepare()
-        self.process = Process(self.command(), self.folder / "log", self.environment())
+        self._process = Process(self.command(), self.folder / "log", self.environment(), self.core)
         self.start_seconds = self.process.wait_until(self._answers)
         self.set_up()
+        time.sleep(SETTLING_SECONDS)
+        self.idle_mib = self.process.memory_mib()
 
     def prepare(self) -> None:
         """Before the process starts."""
@@ -95,7 +107,10 @@ class Server:
         return urldefrag(urljoin(page, found)).url
 
     def stop(self) -> None:
-        self.process.stop()
+        """If it runs."""
+        process, self._process = self._process, None
+        if process:
+            process.stop()
 
     def _answers(self) -> bool:
         try:
