@@ -158,7 +158,7 @@ class Trial:
             link = self._link(project)
             for answers, url in ((direct, f"{self._upstream.url}/files/{filename(project)}"), (cold, link), (warm, link)):
                 answers.append(answer := get(url))
-                assert answer.body == content(filename(project))[0], f"{url}: wrong bytes, status {answer.status}"
+                assert answer.body == content(filename(project)), f"{url}: wrong bytes, status {answer.status}"
         for label, answers in (("cold", cold), ("warm", warm)):
             self.found[f"8 MiB file, {label}, beside asking upstream"] = ratio(seconds(answers), seconds(direct))
             self.found[f"its first byte, {label}"] = ratio([one.first for one in answers], [one.first for one in direct])
@@ -169,7 +169,7 @@ class Trial:
         answers = at_once(lambda: self._get_page(project))
         asked, well = self._upstream.counts(f"/simple/{project}"), sum(answer.status == 200 for answer in answers)
         self.found[f"{CLIENTS} at once, page: upstream asked, answered"] = f"{asked}, {well}"
-        link, body = self._link(project), content(filename(project))[0]
+        link, body = self._link(project), content(filename(project))
         self._upstream.mode("well")
         answers = at_once(lambda: get(link))
         asked, well = self._upstream.counts("/files/"), sum(answer.status == 200 and answer.body == body for answer in answers)
@@ -178,7 +178,7 @@ class Trial:
     def _wrong_bytes(self, mode: str) -> str:
         """What a client gets, and what it gets once upstream is well again."""
         project = next(self._fresh)
-        link, right = self._link(project), content(filename(project))[0]
+        link, right = self._link(project), content(filename(project))
         self._upstream.mode(mode)
         answer = get(link)
         self._upstream.mode("well")
@@ -196,7 +196,7 @@ class Trial:
         self._upstream.mode("down")
         kept = get(links[0])
         self.found["upstream down: a page that is known"] = str(self._get_page(self._known[0]).status)
-        self.found["upstream down: a file that is kept"] = "right" if kept.body == content(filename(self._known[0]))[0] else str(kept.status)
+        self.found["upstream down: a file that is kept"] = "right" if kept.body == content(filename(self._known[0])) else str(kept.status)
         self.found["upstream down: a page that is not known"] = str(self._get_page(next(self._fresh)).status or "breaks off")
         self._upstream.mode("well")
 

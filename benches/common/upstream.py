@@ -24,12 +24,23 @@ FILE_BYTES = 8 << 20
 NOISE = random.Random(1).randbytes(FILE_BYTES)
 
 
-@cache
-def content(filename: str) -> tuple[bytes, str]:
-    """Bytes that no other file has, so that no mirror has them already, and their digest."""
+READY = 100
+"""Projects whose pages are made before the first request comes, so that none waits for the hash of a file."""
+
+
+def content(filename: str) -> bytes:
+    """Bytes that no other file has, so that no mirror has them already."""
     mark = hashlib.sha256(filename.encode()).digest()
-    body = mark + NOISE[len(mark) :]
-    return body, hashlib.sha256(body).hexdigest()
+    return mark + NOISE[len(mark) :]
+
+
+@cache
+def listing(names: tuple[str, ...], as_json: bool) -> bytes:
+    """The list of all projects."""
+    if as_json:
+        return json.dumps({"meta": {"api-version": "1.1"}, "projects": [{"name": name} for name in names]}).encode()
+    links = "".join(f'<a href="/simple/{name}/">{name}</a>\n' for name in names)
+    return f"<!DOCTYPE html><html><body>{links}</body></html>".encode()
 
 
 def filename(project: str) -> str:
@@ -39,7 +50,7 @@ def filename(project: str) -> str:
 @cache
 def page(project: str, as_json: bool) -> bytes:
     name = filename(project)
-    digest = content(name)[1]
+    digest = hashlib.sha256(content(name)).hexdigest()
     if not as_json:
         link = f'<a href="/files/{name}#sha256={digest}" data-requires-python="&gt;=3.8">{name}</a>'
         return f"<!DOCTYPE html><html><body>{link}</body></html>".encode()
@@ -50,18 +61,10 @@ def page(project: str, as_json: bool) -> bytes:
     return json.dumps({"meta": {"api-version": "1.1"}, "name": project, "versions": ["1.0"], "files": [file]}).encode()
 
 
-def projects(names: list[str], as_json: bool) -> bytes:
-    """The list of all projects."""
-    if as_json:
-        return json.dumps({"meta": {"api-version": "1.1"}, "projects": [{"name": name} for name in names]}).encode()
-    links = "".join(f'<a href="/simple/{name}/">{name}</a>\n' for name in names)
-    return f"<!DOCTYPE html><html><body>{links}</body></html>".encode()
-
-
 class State:
     """What all connections share."""
 
-    def __init__(self, delay: float, names: list[str]) -> None:
+    def __init__(self, delay: float, names: tuple[str, ...]) -> None:
         self.delay, self.names, self.mode = delay, names, "well"
         self.counts: dict[str, int] = {}
         self.lock = threading.Lock()
@@ -90,11 +93,11 @@ class Handler(BaseHTTPRequestHandler):
         kind = JSON if as_json else "text/html"
         match parts:
             case ["simple"]:
-                self._answer(kind, projects(state.names, as_json))
+                self._answer(kind, listing(state.names, as_json))
             case ["simple", project] if project.startswith("m"):
                 self._answer(kind, page(project, as_json))
             case ["files", name] if name.endswith(".whl"):
-                self._file(content(name)[0])
+                self._file(content(name))
             case _:
                 self._answer(kind, b"", 404)
 
@@ -172,7 +175,13 @@ class Upstream:
 
 
 def main(port: int, delay_ms: float, names: int) -> None:
-    Handler.state = State(delay_ms / 1000, [f"m{number:06}" for number in range(names)])
+    every = tuple(f"m{number:06}" for number in range(names))
+    for project in every[:READY]:
+        page(project, True)
+        page(project, False)
+    for as_json in (True, False):
+        listing(every, as_json)
+    Handler.state = State(delay_ms / 1000, every)
     Listener(("127.0.0.1", port), Handler).serve_forever()
 
 
