@@ -68,8 +68,9 @@ class Copier:
         for row in self._releases:
             releases[row.id] = self._id("releases")
             self._made["releases"].append(row.renamed(name) | {"id": releases[row.id], "project_id": project})
+        wheels = [row for row in self._files if "-py3-" in row.values["filename"]]
         for number in range(files):
-            row = self._files[number % len(self._files)]
+            row = self._files[number] if number < len(self._files) else wheels[number % len(wheels)]
             release = releases[row.values["release_id"]]
             place = {"id": self._id("files"), "project_id": project, "release_id": release, "added_serial": self._serial - 1}
             made = row.renamed(name) | place
@@ -123,6 +124,9 @@ def opened(data_dir: Path) -> Iterator[Copier]:
     with closing(sqlite3.connect(data_dir / "cheeseshop.db")) as database:
         database.execute("PRAGMA synchronous = OFF")
         yield Copier(database)
+        # What makes the search's entries has run already, and is to look again.
+        database.execute("UPDATE jobs SET run = 0 WHERE kind = 'search'")
+        database.commit()
 
 
 def batches(every: list[str]) -> Iterator[list[str]]:
