@@ -119,11 +119,18 @@ class Kept:
 
     def ask(self, method: str, path: str, headers: dict[str, str], body: bytes | None = None) -> tuple[int, bytes]:
         """Status and body, encoded as it came."""
+        status, answer, _ = self.ask_all(method, path, headers, body)
+        return status, answer
+
+    def ask_all(
+        self, method: str, path: str, headers: dict[str, str], body: bytes | None = None
+    ) -> tuple[int, bytes, http.client.HTTPMessage]:
+        """The same with the headers."""
         for last in (False, True):
             try:
                 self._connection.request(method, path, body, headers)
                 answer = self._connection.getresponse()
-                return answer.status, answer.read()
+                return answer.status, answer.read(), answer.headers
             except (ConnectionError, http.client.RemoteDisconnected):
                 self._connection.close()
                 if last:

@@ -126,6 +126,9 @@ class Nginx(Server):
 
     def prepare(self) -> None:
         self.data.mkdir()
+        self.write_config()
+
+    def write_config(self) -> None:
         self.folder.chmod(0o755)
         (self.folder / "nginx.conf").write_text(f"""
 user root; daemon off; worker_processes 1; pid {self.folder}/pid; error_log {self.folder}/errors;
