@@ -11,6 +11,8 @@ WORKDIR /src
 COPY Cargo.toml Cargo.lock build.rs ./
 COPY migrations migrations
 COPY src src
+COPY static static
+COPY templates templates
 RUN cargo build --release --locked --bin cheeseshop
 
 # The image mirrors the index that the pip of its own build installs from, unless it is told otherwise when it runs.
