@@ -99,7 +99,7 @@ Series = dict[str, dict[str, list[Figure]]]
 """By work, then by server."""
 
 
-def measure(servers: list[Server], rounds: int, seconds: float) -> Series:
+def measure(servers: list[Server], rounds: int, seconds: int) -> Series:
     """All works of a round, each at one server after the other, then the next round."""
     series: Series = {name: {} for name in [*(work.name for work in WORKS), *UPLOADS]}
     addresses = {(work.name, server.name): work.address(server) for work in WORKS for server in servers}
@@ -216,7 +216,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("binary", type=Path)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=2)
+    parser.add_argument("--seconds", type=int, default=2)
     parser.add_argument("--only", action="append", default=[], help="beside nginx and Cheeseshop")
     parser.add_argument("--svg", type=Path)
     given = parser.parse_args()

@@ -73,7 +73,7 @@ def address(server: Server, index: str, target: tuple[str, str, int], auth: dict
     return simple + page, headers, 200
 
 
-def sign_in_table(server: Cheeseshop, rounds: int, seconds: float) -> tuple[str, dict]:
+def sign_in_table(server: Cheeseshop, rounds: int, seconds: int) -> tuple[str, dict]:
     who = callers(server)
     found: dict[str, dict[str, list[Figure]]] = {}
     asked = {(target[0], name): address(server, index, target, auth) for target in TARGETS for name, (index, auth) in who.items()}
@@ -102,7 +102,7 @@ def _cells(by: dict[str, list[Figure]]) -> list[str]:
     return cells
 
 
-def stall_table(servers: list[Server], rounds: int, seconds: float) -> str:
+def stall_table(servers: list[Server], rounds: int, seconds: int) -> str:
     """The median of the rounds of both percentiles."""
     found: dict[str, list[Figure]] = {}
     for _ in range(rounds):
@@ -120,7 +120,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("binary", type=Path)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=2)
+    parser.add_argument("--seconds", type=int, default=2)
     given = parser.parse_args()
     corpus = Corpus()
     with tempfile.TemporaryDirectory() as name:

@@ -36,11 +36,11 @@ class Figure:
         return self.busy / self.per_second if self.per_second else 0.0
 
 
-def ask(server: Process, url: str, headers: dict[str, str], connections: int, seconds: float, status: int = 200) -> Figure:
+def ask(server: Process, url: str, headers: dict[str, str], connections: int, seconds: int, status: int = 200) -> Figure:
     """GET again and again on so many kept connections. Any answer that is not of 2xx or 3xx ends the program."""
     _must_answer(url, headers, status)
     options = [f"-H{name}: {value}" for name, value in headers.items()]
-    command = [tools.wrk(), "-t1", f"-c{connections}", f"-d{seconds:g}s", "--latency", *options, url]
+    command = [tools.wrk(), "-t1", f"-c{connections}", f"-d{seconds}s", "--latency", *options, url]
     before, began = server.cpu_seconds(), time.monotonic()
     done = subprocess.run(command, capture_output=True, text=True, check=True, preexec_fn=on_core(LOAD_CORE))
     busy = (server.cpu_seconds() - before) / (time.monotonic() - began)
