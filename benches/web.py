@@ -22,29 +22,18 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlencode, urlsplit
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests/clients")]
-
-from support.artifacts import sdist_of, wheel_of  # noqa: E402
-from support.node import Node  # noqa: E402
-from support.uploads import must_upload  # noqa: E402
+from common.filling import TEMPLATE, fill
+from support.artifacts import sdist_of, wheel_of
+from support.node import Node
+from support.uploads import must_upload
 
 INDEX = "root/main"
-TEMPLATE = "template-of-all"
 VERSIONS = ("1.0", "1.1", "2.0")
-WORDS = """aged amber basic blue bold brisk calm clear cold crisp dark deep dry early fast fine firm fresh gold grand green grey hard hot
-keen large late light little long loud mild new noble old open pale plain proud pure quick quiet rare raw red rich ripe round salty sharp
-short slow small smart soft solid sour spicy square stark steep strong sweet swift tall tame thick thin tidy tiny vast warm white wide wild
-young async cache client cloud code config core crypto data date db docs event file form graph grid hash http image index json key lang log
-mail map math mesh mock net parser path pipe plot pool proxy query queue random route rule schema server shell signal socket sort sql state
-stream string sync table task test text time token tool tree type url util vector view watch web worker xml yaml zone""".split()
-BATCH = 2000
 WARMING = 5
 RESTING_SECONDS = 5
 
@@ -68,101 +57,6 @@ def metadata(version: str) -> bytes:
     ]
     text = f"# {TEMPLATE}\n\n" + (paragraph * 4 + "\n\n") * 4 + "```python\nimport this\n```\n"
     return ("\n".join(f"{name}: {value}" for name, value in fields) + f"\n\n{text}").encode()
-
-
-def names(count: int) -> Iterator[str]:
-    """Different names of two words and sometimes a number, always the same ones."""
-    dice = random.Random(3)
-    pairs = [f"{one}-{two}" for one in WORDS for two in WORDS if one != two]
-    dice.shuffle(pairs)
-    every = itertools.chain(pairs, (f"{pair}{number}" for number in itertools.count(2) for pair in pairs))
-    return itertools.islice(every, count)
-
-
-class Copier:
-    """Writes copies of one project's rows. Columns that it does not know are copied as they are."""
-
-    def __init__(self, database: sqlite3.Connection) -> None:
-        self._database = database
-        database.row_factory = sqlite3.Row
-        [self._project] = self._rows("SELECT * FROM projects WHERE name = ?", TEMPLATE)
-        self._releases = self._rows("SELECT * FROM releases WHERE project_id = ?", self._project["id"])
-        self._files = self._rows("SELECT * FROM files WHERE project_id = ?", self._project["id"])
-        self._journal = self._rows("SELECT * FROM journal WHERE project = ?", TEMPLATE)
-        self._ids = {table: self._next_id(table) for table in ("projects", "releases", "files")}
-        self._serial = self._next_id("journal", "serial")
-
-    def copy(self, batch: list[str]) -> None:
-        """The project once more under each of these names."""
-        made: dict[str, list[dict]] = {"projects": [], "releases": [], "files": [], "journal": []}
-        for name in batch:
-            self._add(name, made)
-        for table, rows in made.items():
-            columns = ", ".join(rows[0])
-            places = ", ".join(f":{column}" for column in rows[0])
-            self._database.executemany(f"INSERT INTO {table} ({columns}) VALUES ({places})", rows)
-        self._database.commit()
-
-    def _add(self, name: str, made: dict[str, list[dict]]) -> None:
-        project = self._id("projects")
-        made["journal"] += [self._renamed(row, name) | {"serial": self._next_serial()} for row in self._journal]
-        made["projects"].append(self._renamed(self._project, name) | {"id": project, "serial": self._serial - 1})
-        releases = {}
-        for row in self._releases:
-            releases[row["id"]] = self._id("releases")
-            made["releases"].append(self._renamed(row, name) | {"id": releases[row["id"]], "project_id": project})
-        for row in self._files:
-            place = {
-                "id": self._id("files"),
-                "project_id": project,
-                "release_id": releases[row["release_id"]],
-                "added_serial": self._serial - 1,
-            }
-            made["files"].append(self._renamed(row, name) | place)
-
-    @staticmethod
-    def _renamed(row: dict, name: str) -> dict:
-        def renamed(value: object) -> object:
-            if not isinstance(value, str):
-                return value
-            return value.replace(TEMPLATE, name).replace(TEMPLATE.replace("-", "_"), name.replace("-", "_"))
-
-        return {column: renamed(value) for column, value in row.items()}
-
-    def _rows(self, query: str, *values: object) -> list[dict]:
-        return [dict(row) for row in self._database.execute(query, values)]
-
-    def _next_id(self, table: str, column: str = "id") -> int:
-        return self._database.execute(f"SELECT coalesce(max({column}), 0) + 1 FROM {table}").fetchone()[0]
-
-    def _id(self, table: str) -> int:
-        self._ids[table] += 1
-        return self._ids[table] - 1
-
-    def _next_serial(self) -> int:
-        self._serial += 1
-        return self._serial - 1
-
-
-def fill(data_dir: Path, count: int) -> list[str]:
-    """Makes of one project `count`; returns the names."""
-    every = list(names(count - 1))
-    with closing(sqlite3.connect(data_dir / "cheeseshop.db")) as database:
-        copier = Copier(database)
-        for start in range(0, len(every), BATCH):
-            copier.copy(every[start : start + BATCH])
-        # The job that makes the entries of the search begins anew with the next start.
-        database.execute("UPDATE jobs SET run = 0, attempts = 0 WHERE kind = 'search'")
-        database.commit()
-    return every
-
-
-def wait_for_entries(data_dir: Path, count: int) -> None:
-    """Until the search knows all projects, and the server rests."""
-    with closing(sqlite3.connect(f"file:{data_dir / 'cheeseshop.db'}?mode=ro", uri=True)) as database:
-        while database.execute("SELECT count(*) FROM search_entries").fetchone()[0] < count:
-            time.sleep(1)
-    time.sleep(RESTING_SECONDS)
 
 
 @dataclass
@@ -241,6 +135,14 @@ def pages(every: list[str]) -> list[Page]:
         Page("activity", ["/_/activity"]),
         Page("status", ["/_/status"]),
     ]
+
+
+def wait_for_entries(data_dir: Path, count: int) -> None:
+    """Until the search knows all projects, and the server rests."""
+    with closing(sqlite3.connect(f"file:{data_dir / 'cheeseshop.db'}?mode=ro", uri=True)) as database:
+        while database.execute("SELECT count(*) FROM search_entries").fetchone()[0] < count:
+            time.sleep(1)
+    time.sleep(RESTING_SECONDS)
 
 
 def _search(words: str) -> str:
