@@ -34,10 +34,10 @@ pub async fn file(site: &Arc<Site>, call: &Call<'_>, user: &str, index: &str, fo
     match *call.method {
         Method::GET => match filename.strip_suffix(".metadata") {
             Some(of) => metadata(site, call, user, index, folder, of).await,
-            None if accept::names_json(header(call, ACCEPT)) => meta(site, call, user, index, folder, filename).await,
+            None if accept::names_json(header(call, ACCEPT)) => Box::pin(meta(site, call, user, index, folder, filename)).await,
             None => content(site, call, user, index, folder, filename).await,
         },
-        Method::DELETE => delete(site, call, user, index, folder, filename).await,
+        Method::DELETE => Box::pin(delete(site, call, user, index, folder, filename)).await,
         _ => Err(Error::MethodNotAllowed {
             allow: "GET, HEAD, POST, DELETE",
             message: "a file can be read, tested and deleted".into(),

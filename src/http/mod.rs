@@ -202,7 +202,7 @@ async fn handle(site: &Arc<Site>, parts: &Parts, body: Body, peer: SocketAddr, n
     }
     if let Some(target) = web::target(route, &parts.method, &parts.headers) {
         noted.route = crate::metrics::Route::Web;
-        return Ok(web::answer(site, parts, body, peer, (target, cut_off), noted).await);
+        return Ok(Box::pin(web::answer(site, parts, body, peer, (target, cut_off), noted)).await);
     }
     let caller = match cut_off {
         Some(_) => auth::nobody(),
@@ -226,8 +226,22 @@ async fn handle(site: &Arc<Site>, parts: &Parts, body: Body, peer: SocketAddr, n
     }
 }
 
-/// One line a route: which handler answers which method.
+/// What installers ask for at once, everything else by a future of its own: one is as large as the largest that it may become, and is
+/// moved some times before it begins.
 async fn dispatch(site: &Arc<Site>, call: &Call<'_>, route: Route<'_>, body: Body) -> Result<Reply> {
+    match route {
+        Route::SimpleProject(at, project, depth) if call.reads() => {
+            simple::project(site, call, Stand::Simple(at, depth), project).await
+        }
+        Route::HashedFile(user, index, first, more, filename) => {
+            hashed_file(site, call, (user, index), &format!("+f/{first}/{more}"), filename, body).await
+        }
+        _ => Box::pin(dispatch_rarer(site, call, route, body)).await,
+    }
+}
+
+/// One line a route: which handler answers which method.
+async fn dispatch_rarer(site: &Arc<Site>, call: &Call<'_>, route: Route<'_>, body: Body) -> Result<Reply> {
     match route {
         Route::Search if call.reads() => search::json(site, call).await,
         Route::Root if search::is_rpc(call.method, call.headers) => search::rpc(site, call, None, body).await,
@@ -238,15 +252,9 @@ async fn dispatch(site: &Arc<Site>, call: &Call<'_>, route: Route<'_>, body: Bod
         Route::SimpleList(at) if search::is_rpc(call.method, call.headers) => search::rpc(site, call, Some(at), body).await,
 
         Route::SimpleList(at) if call.reads() => simple::list(site, call, at).await,
-        Route::SimpleProject(at, project, depth) if call.reads() => {
-            simple::project(site, call, Stand::Simple(at, depth), project).await
-        }
         Route::SimpleList(at) | Route::SimpleProject(at, ..) => Err(not_an_upload_address(site, at)),
         Route::Refresh(user, index, project) if call.method == Method::POST => {
             simple::refresh(site, call, user, index, project).await
-        }
-        Route::HashedFile(user, index, first, more, filename) => {
-            hashed_file(site, call, (user, index), &format!("+f/{first}/{more}"), filename, body).await
         }
         Route::PlainFile(user, index, folder, filename) => {
             files::file(site, call, user, index, &format!("+e/{folder}"), filename).await
@@ -303,9 +311,9 @@ async fn hashed_file(
     body: Body,
 ) -> Result<Reply> {
     match *call.method {
-        Method::POST => test_results::attach(site, call, (user, index), folder, filename, body).await,
+        Method::POST => Box::pin(test_results::attach(site, call, (user, index), folder, filename, body)).await,
         _ if crate::index::attachments::is_name(filename) => {
-            attachments::attachment(site, call, user, index, folder, filename).await
+            Box::pin(attachments::attachment(site, call, user, index, folder, filename)).await
         }
         _ => files::file(site, call, user, index, folder, filename).await,
     }

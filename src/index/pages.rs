@@ -150,7 +150,7 @@ pub async fn page(core: &Arc<Core>, sight: &Sight, project: &ProjectName, form: 
         core.pages.0.invalidate(&key).await;
     }
     core.metrics.page_misses.inc();
-    let made = make(core, sight, project, key.clone()).await;
+    let made = Box::pin(make(core, sight, project, key.clone())).await;
     if let (Err(Error::Unavailable { .. }), Some(kept)) = (&made, kept) {
         // As for listings: what has only expired will do once it is known that the database is gone.
         core.pages.0.insert(key, kept).await;
