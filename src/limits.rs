@@ -369,6 +369,9 @@ pub const DEVPI_TOKEN_BYTES_MAX: usize = 16 * 1024;
 pub const DEVPI_TOKEN_LENGTH: Duration = Duration::from_secs(31_622_410);
 /// Lanes of a password hash that was made elsewhere.
 pub const FOREIGN_HASH_LANES_MAX: u32 = 16;
+/// Bytes of addresses that a hash reserves at least; it uses what it needs. Room of more than 32 MiB goes back to the system when a
+/// hash is done.
+pub const HASH_RESERVED_BYTES: usize = 33 * MIB;
 /// KiB of memory for checking a password hash that was made elsewhere. devpi's take 64 MiB, and only one is checked at once.
 pub const FOREIGN_HASH_MEMORY_KIB_MAX: u32 = 128 * 1024;
 /// Passes of a password hash that was made elsewhere; devpi's have three.

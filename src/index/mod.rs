@@ -6,6 +6,7 @@ pub mod access;
 pub mod account;
 pub mod activity;
 pub mod admin;
+mod argon;
 pub mod attachments;
 pub mod bootstrap;
 pub mod caveats;

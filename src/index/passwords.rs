@@ -3,14 +3,14 @@
 //! A check is slow on purpose and takes memory, so only a few run at once, and one that is dearer than ours runs alone. No
 //! password and no hash is logged.
 
+use super::argon;
 use super::core::Core;
 use super::credentials::{SESSION_PREFIX, TOKEN_PREFIX};
 use super::devpi_tokens;
 use crate::error::{Error, Result};
 use crate::limits;
 use argon2::password_hash::phc::PasswordHash;
-use argon2::password_hash::{PasswordHasher, PasswordVerifier};
-use argon2::{Algorithm, Argon2, Params, Version};
+use argon2::{Algorithm, Params, Version};
 use tokio::sync::Semaphore;
 
 /// A new password, in whichever form it comes.
@@ -88,12 +88,7 @@ pub async fn hash(core: &Core, password: &str) -> Result<String> {
     }
     let password = password.to_owned();
     let _permit = core.verified.checks.ours.acquire().await.map_err(|e| Error::Internal(e.into()))?;
-    let hash = tokio::task::spawn_blocking(move || {
-        try_memory(Params::DEFAULT_M_COST)?;
-        let hash = Argon2::default().hash_password(password.as_bytes());
-        hash.map(|h| h.to_string()).map_err(|e| Error::Internal(anyhow::anyhow!("hashing a password: {e}")))
-    });
-    hash.await?
+    tokio::task::spawn_blocking(move || argon::hash(password.as_bytes())).await?
 }
 
 /// Compares a password with a hash, on the blocking pool and not too many at once. A hash that cannot be read, or asks for
@@ -106,22 +101,7 @@ pub(super) async fn verify(core: &Core, password: String, hash: String) -> Resul
     let checks = &core.verified.checks;
     let gate = if costs.are_dear() { &checks.dear } else { &checks.ours };
     let _permit = gate.acquire().await.map_err(|e| Error::Internal(e.into()))?;
-    let good = tokio::task::spawn_blocking(move || {
-        let Ok(parsed) = PasswordHash::new(&hash) else { return Ok(false) };
-        try_memory(costs.memory_kib)?;
-        Ok(Argon2::default().verify_password(password.as_bytes(), &parsed).is_ok())
-    });
-    good.await?
-}
-
-/// Whether there is as much memory as a hash takes. It is the most that a request wants at once, and the library takes it in a way
-/// that ends the process if there is none.
-fn try_memory(kib: u32) -> Result<()> {
-    let mut memory = Vec::<u8>::new();
-    let tried = memory.try_reserve_exact(kib as usize * 1024);
-    // Else the compiler would see that nobody uses it, and not ask for it.
-    std::hint::black_box(&memory);
-    tried.map_err(|_| Error::exhausted())
+    tokio::task::spawn_blocking(move || argon::verify(password.as_bytes(), &hash)).await?
 }
 
 /// Whether a hash has other costs than ours, so that the password should be hashed anew when it is next seen.
@@ -191,7 +171,7 @@ mod tests {
     /// A hash that does not parse would be refused at once, and its speed would tell that there is no such user.
     #[test]
     fn nobodys_hash_costs_what_a_real_one_costs() {
-        let real = Argon2::default().hash_password(b"secret").unwrap().to_string();
+        let real = argon::hash(b"secret").unwrap();
         assert!(!is_foreign(NOBODYS_HASH) && !is_foreign(&real));
         let bytes = |text: &str| PasswordHash::new(text).unwrap().hash.unwrap().len();
         assert_eq!(bytes(NOBODYS_HASH), bytes(&real));
