@@ -141,7 +141,8 @@ pub const OBJECT_WINDOW_BYTES_MAX: u64 = 4 << 20;
 /// How long the server waits before it accepts again after the system refused it a connection: for lack of file handles or
 /// memory, which a busy loop would only make worse.
 pub const ACCEPT_PAUSE: Duration = Duration::from_millis(500);
-/// Connections open at once; more wait in the system's queue. Fewer where the system allows too few file handles.
+/// Connections open at once; for one more the one that has waited longest for a request has to go, and if all have one under way it
+/// waits. Fewer where the system allows too few file handles.
 pub const CONNECTIONS_MAX: usize = 2048;
 /// As many there are, however few file handles are allowed.
 pub const CONNECTIONS_MIN: usize = 8;

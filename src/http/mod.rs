@@ -5,6 +5,7 @@
 pub mod accept;
 pub mod attachments;
 pub mod auth;
+pub mod crowd;
 pub mod delivery;
 pub mod devpi;
 pub mod docs;
@@ -29,6 +30,7 @@ pub mod serve;
 pub mod shutdown;
 pub mod simple;
 pub mod socket;
+pub mod strict;
 pub mod test_results;
 #[cfg(test)]
 mod tests;
