@@ -457,6 +457,10 @@ pub const SQLITE_READERS: u32 = 4;
 
 // Mirrors
 
+/// Bytes that are handed out at once of a file that comes from upstream, unless it pauses: fewer cost as much.
+pub const FETCH_PIECE_BYTES_MIN: usize = 4096;
+/// How long fewer are held back, should upstream send a file in crumbs.
+pub const FETCH_PIECE_WAIT: Duration = Duration::from_millis(2);
 /// Seconds after which a mirror asks upstream for a page again, unless the index says otherwise (devpi's default).
 pub const MIRROR_CACHE_EXPIRY: Duration = Duration::from_secs(1800);
 /// How often a page is asked for in one go, should other nodes change its record each time meanwhile.
