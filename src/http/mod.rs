@@ -243,7 +243,7 @@ async fn dispatch(site: &Arc<Site>, call: &Call<'_>, route: Route<'_>, body: Bod
         Route::SimpleProject(at, project, depth) if call.reads() => {
             simple::project(site, call, Stand::Simple(at, depth), project).await
         }
-        Route::SimpleList(at) | Route::SimpleProject(at, ..) => Err(not_an_upload_address(site, at)),
+        Route::SimpleList(at) | Route::SimpleProject(at, ..) => Err(not_an_upload_address(site, call, at)),
         Route::Refresh(user, index, project) if call.method == Method::POST => {
             simple::refresh(site, call, user, index, project).await
         }
@@ -314,9 +314,12 @@ async fn hashed_file(
 }
 
 /// A 405 that names the address which uploads go to: people paste the wrong one of the two.
-fn not_an_upload_address(site: &Site, at: At<'_>) -> Error {
+fn not_an_upload_address(site: &Site, call: &Call<'_>, at: At<'_>) -> Error {
     let address = match at {
-        At::Default => site.core.tree.load().default.as_ref().map_or("/legacy/".into(), |path| format!("/legacy/ or /{path}/")),
+        At::Default => match sight(site, call, at, None) {
+            Ok(sight) => format!("/legacy/ or /{}/", sight.place.index.path),
+            Err(_) => "/legacy/".into(),
+        },
         At::Index(user, index) => format!("/{user}/{index}/"),
     };
     Error::MethodNotAllowed {
@@ -332,7 +335,9 @@ fn sight(site: &Site, call: &Call<'_>, at: At<'_>, project: Option<&ProjectName>
         At::Index(user, index) => access::sight(&tree, call.caller, user, index, project),
         At::Default => {
             let IndexPath { user, index } = tree.default.as_ref().ok_or_else(no_default)?;
-            access::sight(&tree, call.caller, user.as_str(), index.as_str(), project)
+            let sight = access::sight(&tree, call.caller, user.as_str(), index.as_str(), project);
+            // Who may not read it learns no name either.
+            sight.map_err(|error| if matches!(error, Error::NotFound(_)) { no_default() } else { error })
         }
     }
 }
