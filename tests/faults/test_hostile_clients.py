@@ -165,7 +165,7 @@ def test_idle_connections(house: House, attack) -> None:
     """As many connections as this machine lets one client open, up to 10,000, each of which has been served once and then says nothing."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    count = min(IDLE, hard - 1000)
+    count = min(IDLE, max(100, hard - 1000))
     idle: list[socket.socket] = []
     try:
         with attack("idle connections", grows=128 * MIB) as attempt:
