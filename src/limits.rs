@@ -144,7 +144,8 @@ pub const OBJECT_WINDOW_BYTES_MAX: u64 = 4 << 20;
 /// How long the server waits before it accepts again after the system refused it a connection: for lack of file handles or
 /// memory, which a busy loop would only make worse.
 pub const ACCEPT_PAUSE: Duration = Duration::from_millis(500);
-/// Connections open at once; more wait in the system's queue. Fewer where the system allows too few file handles.
+/// Connections open at once; for one more the one that has waited longest for a request has to go, and if all have one under way it
+/// waits. Fewer where the system allows too few file handles.
 pub const CONNECTIONS_MAX: usize = 2048;
 /// As many there are, however few file handles are allowed.
 pub const CONNECTIONS_MIN: usize = 8;
@@ -462,6 +463,10 @@ pub const SQLITE_READERS: u32 = 4;
 
 // Mirrors
 
+/// Bytes that are handed out at once of a file that comes from upstream, unless it pauses: fewer cost as much.
+pub const FETCH_PIECE_BYTES_MIN: usize = 4096;
+/// How long fewer are held back, should upstream send a file in crumbs.
+pub const FETCH_PIECE_WAIT: Duration = Duration::from_millis(2);
 /// Seconds after which a mirror asks upstream for a page again, unless the index says otherwise (devpi's default).
 pub const MIRROR_CACHE_EXPIRY: Duration = Duration::from_secs(1800);
 /// How often a page is asked for in one go, should other nodes change its record each time meanwhile.

@@ -2,7 +2,8 @@
 //! so one value would have to serve for idle connections and for clients that send a head byte by byte.
 //!
 //! hyper asks its timer for one [`Sleep`] per request head it waits for, polls it while the head is incomplete, and drops it
-//! when the head is there. That sleep is given here: it lasts the idle limit until a byte arrives, and then the head limit.
+//! when the head is there. That sleep is given here: it lasts the idle limit until a byte arrives, and then the head limit. It ends at
+//! once when the connection has to make room (`crowd`), which by its life knows whether one waits for a request.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -12,6 +13,8 @@ use std::time::{Duration, Instant};
 
 use hyper::rt::{Sleep, Timer};
 
+use super::crowd::Place;
+
 /// The timer of one connection; hyper's own limit is to be set to the idle limit.
 #[derive(Debug)]
 pub struct HeadTimer {
@@ -19,17 +22,23 @@ pub struct HeadTimer {
     /// Whether no head has been waited for yet: a new connection has to speak within the head limit.
     is_new: AtomicBool,
     received: Arc<AtomicBool>,
+    place: Arc<Place>,
 }
 
 impl HeadTimer {
     /// A timer that allows `head` for a head. `received` is set by the connection's stream whenever bytes arrive.
-    pub fn new(head: Duration, received: Arc<AtomicBool>) -> Self {
-        Self { head, is_new: AtomicBool::new(true), received }
+    pub fn new(head: Duration, received: Arc<AtomicBool>, place: Arc<Place>) -> Self {
+        Self { head, is_new: AtomicBool::new(true), received, place }
     }
 
     fn begin(&self, idle: tokio::time::Sleep) -> Pin<Box<dyn Sleep>> {
-        self.received.store(self.is_new.swap(false, Ordering::Relaxed), Ordering::Relaxed);
-        Box::pin(HeadSleep { sleep: Box::pin(idle), head: self.head, received: Arc::clone(&self.received), has_begun: false })
+        let is_new = self.is_new.swap(false, Ordering::Relaxed);
+        self.received.store(is_new, Ordering::Relaxed);
+        if !is_new {
+            self.place.waits();
+        }
+        let (received, place) = (Arc::clone(&self.received), Arc::clone(&self.place));
+        Box::pin(HeadSleep { sleep: Box::pin(idle), head: self.head, received, has_begun: false, place })
     }
 }
 
@@ -43,12 +52,13 @@ impl Timer for HeadTimer {
     }
 }
 
-/// Ends at the idle limit, or at the head limit after the first byte.
+/// Ends at the idle limit, at the head limit after the first byte, or when there is no room.
 struct HeadSleep {
     sleep: Pin<Box<tokio::time::Sleep>>,
     head: Duration,
     received: Arc<AtomicBool>,
     has_begun: bool,
+    place: Arc<Place>,
 }
 
 impl Sleep for HeadSleep {}
@@ -62,6 +72,15 @@ impl Future for HeadSleep {
             let head = tokio::time::sleep(self.head);
             self.sleep.set(head);
         }
+        if self.place.poll_sent_away(cx).is_ready() {
+            return Poll::Ready(());
+        }
         self.sleep.as_mut().poll(cx)
+    }
+}
+
+impl Drop for HeadSleep {
+    fn drop(&mut self) {
+        self.place.works();
     }
 }

@@ -5,6 +5,7 @@
 pub mod accept;
 pub mod attachments;
 pub mod auth;
+pub mod crowd;
 pub mod delivery;
 pub mod devpi;
 pub mod docs;
@@ -29,6 +30,7 @@ pub mod serve;
 pub mod shutdown;
 pub mod simple;
 pub mod socket;
+pub mod strict;
 pub mod test_results;
 #[cfg(test)]
 mod tests;
@@ -252,7 +254,7 @@ async fn dispatch_rarer(site: &Arc<Site>, call: &Call<'_>, route: Route<'_>, bod
         Route::SimpleList(at) if search::is_rpc(call.method, call.headers) => search::rpc(site, call, Some(at), body).await,
 
         Route::SimpleList(at) if call.reads() => simple::list(site, call, at).await,
-        Route::SimpleList(at) | Route::SimpleProject(at, ..) => Err(not_an_upload_address(site, at)),
+        Route::SimpleList(at) | Route::SimpleProject(at, ..) => Err(not_an_upload_address(site, call, at)),
         Route::Refresh(user, index, project) if call.method == Method::POST => {
             simple::refresh(site, call, user, index, project).await
         }
@@ -320,9 +322,12 @@ async fn hashed_file(
 }
 
 /// A 405 that names the address which uploads go to: people paste the wrong one of the two.
-fn not_an_upload_address(site: &Site, at: At<'_>) -> Error {
+fn not_an_upload_address(site: &Site, call: &Call<'_>, at: At<'_>) -> Error {
     let address = match at {
-        At::Default => site.core.tree.load().default.as_ref().map_or("/legacy/".into(), |path| format!("/legacy/ or /{path}/")),
+        At::Default => match sight(site, call, at, None) {
+            Ok(sight) => format!("/legacy/ or /{}/", sight.place.index.path),
+            Err(_) => "/legacy/".into(),
+        },
         At::Index(user, index) => format!("/{user}/{index}/"),
     };
     Error::MethodNotAllowed {
@@ -338,7 +343,9 @@ fn sight(site: &Site, call: &Call<'_>, at: At<'_>, project: Option<&ProjectName>
         At::Index(user, index) => access::sight(&tree, call.caller, user, index, project),
         At::Default => {
             let IndexPath { user, index } = tree.default.as_ref().ok_or_else(no_default)?;
-            access::sight(&tree, call.caller, user.as_str(), index.as_str(), project)
+            let sight = access::sight(&tree, call.caller, user.as_str(), index.as_str(), project);
+            // Who may not read it learns no name either.
+            sight.map_err(|error| if matches!(error, Error::NotFound(_)) { no_default() } else { error })
         }
     }
 }

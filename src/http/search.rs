@@ -160,6 +160,8 @@ async fn find(site: &Site, call: &Call<'_>, at: Option<At<'_>>, spec: &Spec) -> 
     match search::search(&site.core, call.caller, wanted).await {
         Ok(found) => Ok(Ok(found.hits.iter().filter(|hit| hit.matched <= spec.deepest).map(as_pip_reads_it).collect())),
         Err(Error::BadRequest(text)) => Ok(Err(Fault::new(Fault::INVALID_PARAMETERS, text))),
+        // Who may not read the default index learns no name of it.
+        Err(Error::NotFound(_)) if at == Some(At::Default) => Err(super::no_default()),
         Err(other) => Err(other),
     }
 }

@@ -15,7 +15,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::http::{HeaderValue, Request, Response, header};
+use axum::http::{HeaderValue, Request, Response, StatusCode, header};
 use hyper::body::{Body as HttpBody, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -26,10 +26,12 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::crowd::{Crowd, Place};
 use super::head_timer::HeadTimer;
 use super::request_body::{self, DiscardLimits};
 use super::shutdown::Shutdown;
 use super::socket::Socket;
+use super::strict;
 use super::tls::{self, Tls};
 use crate::limits;
 use crate::metrics::Metrics;
@@ -94,6 +96,7 @@ impl From<Limits> for Front {
 /// What every connection needs to know; cheap to clone.
 #[derive(Clone)]
 struct Door {
+    crowd: Arc<Crowd>,
     limits: Arc<Limits>,
     tls: Option<Tls>,
     metrics: Arc<Metrics>,
@@ -135,6 +138,7 @@ where
     let Front { limits, tls, metrics } = front.into();
     let slots = Arc::new(Semaphore::new(limits.connections));
     let door = Door {
+        crowd: Arc::default(),
         turns: Arc::new(Semaphore::new(limits.connections)),
         limits: Arc::new(limits),
         tls,
@@ -143,7 +147,7 @@ where
         cut: shutdown.now.child_token(),
         connections: TaskTracker::new(),
     };
-    while let Some((slot, stream, peer)) = door.drain.run_until_cancelled(next_connection(&listener, &slots)).await {
+    while let Some((slot, stream, peer)) = door.drain.run_until_cancelled(next_connection(&listener, &slots, &door.crowd)).await {
         let open = Open::new(&door.metrics);
         let (connection, cut) = (greet(stream, peer, door.clone(), answer.clone()), door.cut.clone());
         door.connections.spawn(async move {
@@ -170,12 +174,24 @@ async fn finish(door: &Door) {
     connections.wait().await;
 }
 
-/// Waits for a free slot, then for a connection. The slot is `None` only if the semaphore were closed, which nobody does.
+/// Waits for a connection, then for a free slot, which another connection that only waits has to give up if there is none. The slot is
+/// `None` only if the semaphore were closed, which nobody does.
 async fn next_connection(
     listener: &TcpListener,
     slots: &Arc<Semaphore>,
+    crowd: &Crowd,
 ) -> (Option<OwnedSemaphorePermit>, TcpStream, SocketAddr) {
+    let (stream, peer) = accept(listener).await;
+    if let Ok(slot) = Arc::clone(slots).try_acquire_owned() {
+        return (Some(slot), stream, peer);
+    }
+    crowd.make_room();
     let slot = Arc::clone(slots).acquire_owned().await.ok();
+    crowd.has_room();
+    (slot, stream, peer)
+}
+
+async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
     let mut failing = false;
     loop {
         match listener.accept().await {
@@ -186,7 +202,7 @@ async fn next_connection(
                 if let Err(error) = stream.set_nodelay(true) {
                     tracing::debug!(%peer, %error, "TCP_NODELAY was refused");
                 }
-                return (slot, stream, peer);
+                return (stream, peer);
             }
             Err(error) if concerns_one_connection(&error) => tracing::debug!(%error, "a connection broke before it was accepted"),
             Err(error) => {
@@ -211,11 +227,15 @@ where
     F: Fn(Request<Body>, SocketAddr) -> Fut + Clone + Send + Sync + 'static,
     Fut: Future<Output = Response<Body>> + Send + 'static,
 {
-    let Some(tls) = &door.tls else { return converse(stream, peer, door, answer).await };
-    let greeted = tokio::time::timeout(door.limits.head, tls.accept(stream)).await;
+    let place = door.crowd.enter();
+    let Some(tls) = &door.tls else { return converse(stream, peer, door, place, answer).await };
+    let greeted = tokio::select! {
+        greeted = tokio::time::timeout(door.limits.head, tls.accept(stream)) => greeted,
+        () = place.sent_away() => return tracing::debug!(%peer, "a TLS handshake had to make room"),
+    };
     match greeted.unwrap_or_else(|late| Err(late.into())) {
-        Ok(stream) if tls::is_http2(&stream) => http2::converse(stream, peer, door, answer).await,
-        Ok(stream) => converse(stream, peer, door, answer).await,
+        Ok(stream) if tls::is_http2(&stream) => http2::converse(stream, peer, door, place, answer).await,
+        Ok(stream) => converse(stream, peer, door, place, answer).await,
         Err(error) => {
             door.metrics.traffic.handshakes_failed.inc();
             tracing::debug!(%peer, %error, "a TLS handshake failed");
@@ -224,7 +244,7 @@ where
 }
 
 /// Speaks HTTP/1.1 on one connection until either side ends it. `stream` is the plain or the decrypted one.
-async fn converse<S, F, Fut>(stream: S, peer: SocketAddr, door: Door, answer: F)
+async fn converse<S, F, Fut>(stream: S, peer: SocketAddr, door: Door, place: Arc<Place>, answer: F)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     F: Fn(Request<Body>, SocketAddr) -> Fut,
@@ -232,7 +252,7 @@ where
 {
     let limits = &door.limits;
     let received = Arc::new(AtomicBool::new(false));
-    let timer = HeadTimer::new(limits.head, Arc::clone(&received));
+    let timer = HeadTimer::new(limits.head, Arc::clone(&received), place);
     let socket = Socket::new(stream, received, limits.write_stall, door.metrics.clone());
     let service = service_fn(|request| async { Ok::<_, Infallible>(exchange(request, peer, limits, &answer).await) });
     let mut connection = pin!(
@@ -265,6 +285,9 @@ where
 {
     let expects_continue = request.headers().contains_key(header::EXPECT);
     let (head, incoming) = request.into_parts();
+    if let Some(why) = strict::refusal(head.version, &head.headers) {
+        return refused(why);
+    }
     let (body, unread) = request_body::watch(incoming, limits.read_stall);
     let mut response = answer(Request::from_parts(head, body), peer).await;
     if let Some(rest) = unread.and_then(request_body::Unread::take) {
@@ -276,6 +299,15 @@ where
         // No await may follow: polled before the answer's head is written, the rest would provoke a `100 Continue`.
         tokio::spawn(request_body::discard(rest, limits.discard));
     }
+    response
+}
+
+/// A 400 that ends the connection: nobody can tell what comes behind such a request.
+fn refused(why: &'static str) -> Response<Body> {
+    let mut response = Response::new(Body::from(why));
+    *response.status_mut() = StatusCode::BAD_REQUEST;
+    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
     response
 }
 

@@ -15,6 +15,7 @@ use crate::limits;
 use crate::log;
 use crate::metrics::{Fetched, Metrics};
 use crate::pypi::{ProjectName, Sha256, filename_guess};
+use crate::upstream::UpstreamError;
 use crate::upstream::file::Download;
 use bytes::Bytes;
 use futures_util::{FutureExt, Stream, StreamExt, TryStreamExt};
@@ -193,7 +194,8 @@ async fn open(core: &Core, listed: &Listed) -> Result<Download> {
     opened.map_err(|error| mirror::bad_gateway(&error))
 }
 
-/// Writes what comes in, and tells the readers. Bytes are not held back while upstream pauses.
+/// Writes what comes in, and tells the readers. Bytes are not held back while upstream pauses; only what comes in crumbs is gathered
+/// for a moment, because to hand out a byte costs as much as to hand out some thousand.
 async fn pump(
     metrics: &Metrics,
     mut download: Download,
@@ -204,11 +206,14 @@ async fn pump(
     loop {
         let next = match download.bytes.next().now_or_never() {
             Some(next) => next,
-            None => {
-                spool.flush().await.map_err(refused)?;
-                tell(spool, flow, progress);
-                download.bytes.next().await
-            }
+            None => match crumbs(spool, &mut download).await {
+                Some(next) => next,
+                None => {
+                    spool.flush().await.map_err(refused)?;
+                    tell(spool, flow, progress);
+                    download.bytes.next().await
+                }
+            },
         };
         let Some(chunk) = next else { return Ok(()) };
         let chunk = chunk.map_err(|error| mirror::bad_gateway(&error))?;
@@ -216,6 +221,14 @@ async fn pump(
         spool.write(chunk).await.map_err(refused)?;
         tell(spool, flow, progress);
     }
+}
+
+/// The next piece, if there is little to hand out and more comes at once.
+async fn crumbs(spool: &Spool, download: &mut Download) -> Option<Option<Result<Bytes, UpstreamError>>> {
+    if spool.buffered() == 0 || spool.buffered() >= limits::FETCH_PIECE_BYTES_MIN {
+        return None;
+    }
+    tokio::time::timeout(limits::FETCH_PIECE_WAIT, download.bytes.next()).await.ok()
 }
 
 fn tell(spool: &Spool, flow: &mut Flow, progress: &watch::Sender<Progress>) {

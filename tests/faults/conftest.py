@@ -118,7 +118,11 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo) -> Itera
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """One line a loop: how many schedules, how many failed, and what happened in them."""
+    """One line a loop: how many schedules, how many failed, and what happened in them. One line a kind of hostility."""
+    for report in terminalreporter.stats.get("passed", []):
+        for what, line in report.user_properties:
+            if what == "line" and report.when == "call":
+                terminalreporter.write_line(f"faults: {line}")
     runs: dict[str, Counter[str]] = defaultdict(Counter)
     happened: dict[str, Counter[str]] = defaultdict(Counter)
     for outcome in ("passed", "failed", "error", "skipped"):

@@ -9,6 +9,7 @@
 mod support;
 
 mod access;
+mod access_matrix;
 mod auth;
 mod devpi7;
 mod devpi_tokens;

@@ -26,11 +26,12 @@ use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::{Door, request_body};
+use crate::http::crowd::Place;
 use crate::http::socket::Socket;
 use crate::limits;
 
 /// Speaks HTTP/2 on one connection until either side ends it.
-pub(super) async fn converse<S, F, Fut>(stream: S, peer: SocketAddr, door: Door, answer: F)
+pub(super) async fn converse<S, F, Fut>(stream: S, peer: SocketAddr, door: Door, place: Arc<Place>, answer: F)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     F: Fn(Request<Body>, SocketAddr) -> Fut + Clone + Send + Sync + 'static,
@@ -38,7 +39,7 @@ where
 {
     door.metrics.traffic.http2.inc();
     let socket = Socket::new(stream, Arc::new(AtomicBool::new(false)), door.limits.write_stall, door.metrics.clone());
-    let requests = Arc::new(Requests::default());
+    let requests = Arc::new(Requests::new(place.clone()));
     let spawner = Spawner { requests: requests.clone(), door: door.clone() };
     let serving = door.clone();
     let service = service_fn(move |request| {
@@ -61,6 +62,7 @@ where
         () = requests.abused.cancelled() => return tracing::debug!(%peer, "a client gave up most of its requests"),
         () = door.drain.cancelled() => None,
         () = requests.rest(door.limits.head, door.limits.idle) => None,
+        () = place.sent_away() => None,
     };
     let ended = match ended {
         Some(ended) => ended,
@@ -80,8 +82,9 @@ where
 }
 
 /// The requests of one connection.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Requests {
+    place: Arc<Place>,
     /// How many are under way, their answers' bodies included.
     open: watch::Sender<usize>,
     begun: AtomicU64,
@@ -92,6 +95,30 @@ struct Requests {
 }
 
 impl Requests {
+    fn new(place: Arc<Place>) -> Self {
+        let (open, abused) = (watch::Sender::default(), CancellationToken::new());
+        Self { place, open, begun: AtomicU64::new(0), given_up: AtomicU64::new(0), abused }
+    }
+
+    /// One more is under way.
+    fn begin(&self) {
+        self.begun.fetch_add(1, Ordering::Relaxed);
+        self.open.send_modify(|open| {
+            *open += 1;
+            self.place.works();
+        });
+    }
+
+    /// One has ended.
+    fn end(&self) {
+        self.open.send_modify(|open| {
+            *open -= 1;
+            if *open == 0 {
+                self.place.waits();
+            }
+        });
+    }
+
     /// Waits until no request has been under way for a while: for `first` if there was none at all, else for `later`.
     async fn rest(&self, first: Duration, later: Duration) {
         let (mut open, mut patience) = (self.open.subscribe(), first);
@@ -148,8 +175,7 @@ struct UnderWay {
 
 impl UnderWay {
     fn begin(requests: Arc<Requests>) -> Self {
-        requests.begun.fetch_add(1, Ordering::Relaxed);
-        requests.open.send_modify(|open| *open += 1);
+        requests.begin();
         Self { requests, answered: AtomicBool::new(false), waiting: Mutex::new(None) }
     }
 
@@ -182,7 +208,7 @@ impl Drop for UnderWay {
                 requests.abused.cancel();
             }
         }
-        requests.open.send_modify(|open| *open -= 1);
+        requests.end();
     }
 }
 

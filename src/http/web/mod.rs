@@ -34,7 +34,7 @@ pub mod words;
 use super::noted::Noted;
 use super::reply::Reply;
 use super::router::Route;
-use super::{Call, Site, accept, installs, outside};
+use super::{Call, Site, accept, auth, installs, outside};
 use crate::error::{Error, Result};
 use crate::index::{access::Caller, cut_off};
 use axum::body::Body;
@@ -87,12 +87,18 @@ pub async fn answer(
     (target, cut_off): (Target<'_>, Option<Duration>),
     noted: &mut Noted,
 ) -> Reply {
-    if let Target::Own(Place::Asset(_, name)) = target {
+    if let Target::Own(Place::Asset(_, name)) = target
+        && matches!(parts.method, Method::GET | Method::HEAD)
+    {
         return assets::serve(name, &parts.headers);
     }
     let caller = match cut_off {
         Some(age) => Err(cut_off::error(age)),
-        None => session::caller(&site.core, &parts.headers, outside::client(site, &parts.headers, peer)).await,
+        None => match session::caller(&site.core, &parts.headers, outside::client(site, &parts.headers, peer)).await {
+            // A browser goes on sending a password that is none any more, and must get to the form that asks for another.
+            Err(Error::Unauthorized(_)) if target == Target::Own(Place::SignIn) => Ok(auth::nobody()),
+            found => found,
+        },
     };
     noted.caller = caller.as_ref().ok().cloned();
     let nobody = Caller::ANONYMOUS;
@@ -127,6 +133,7 @@ fn call<'a>(parts: &'a Parts, caller: &'a Caller, peer: SocketAddr) -> Call<'a> 
 async fn dispatch(visit: &Visit<'_>, target: Target<'_>, body: Body) -> Result<Reply> {
     if !visit.call.reads() {
         guard::check(visit)?;
+        only_forms(visit)?;
     }
     match target {
         Target::Home => home::show(visit).await,
@@ -134,6 +141,17 @@ async fn dispatch(visit: &Visit<'_>, target: Target<'_>, body: Body) -> Result<R
         Target::Index(user, index) => index_page::show(visit, user, index).await,
         Target::Project(user, index, project, version) => project::show(visit, user, index, project, version).await,
         Target::Own(place) => own(visit, place, body).await,
+    }
+}
+
+/// Browsers send forms by POST, and there is no other way to do something here.
+fn only_forms(visit: &Visit<'_>) -> Result<()> {
+    match *visit.call.method {
+        Method::POST => Ok(()),
+        _ => Err(Error::MethodNotAllowed {
+            allow: "GET, HEAD, POST",
+            message: "Pages are read, and forms are sent by POST.".into(),
+        }),
     }
 }
 
