@@ -11,7 +11,7 @@ import pytest
 
 from conftest import Estate, Estates
 from rig.checks import check_promises
-from rig.client import WEIGHTS, Client
+from rig.client import ON_DEMAND, WEIGHTS, Client
 from rig.fleet import on_backend
 from rig.schedules import dice, schedules
 from support.node import Node
@@ -20,13 +20,14 @@ BACKENDS = ("sqlite", "sqlite", "postgres", "sqlite", "sqlite", "s3")
 OPTIONS = ("--upstream", "none", "--gc-every", "2s", "--gc-grace", "3s", "--keep-removed", "0", "--mirror-unused", "3s", "--mirror-cache", "1KiB")
 """As in `test_gc.py`: everything goes that may, here by the node itself."""
 CLIENTS = 2
-ACTIONS = (*WEIGHTS, "refresh", "refresh", "upload_large")
+ACTIONS = (*WEIGHTS, *ON_DEMAND)
 KILLS = 10
-WORK_SECONDS = (0.05, 1.5)
+STEPS = (0, 12)
+"""How many steps all clients together have done when the kill comes, and how many seconds later it comes."""
+LATER_SECONDS = (0.0, 0.1)
 IN_THE_START = 0.2
-"""How many of the kills come while the node starts, and so finds what the last one left; after how long."""
+"""How many of the kills come while the node starts again; and how many seconds after it began."""
 START_SECONDS = (0.0, 0.3)
-PAUSE_SECONDS = 0.02
 
 
 @schedules(usual=len(BACKENDS))
@@ -40,7 +41,7 @@ def test_anywhere(seed: int, estates: Estates, tmp_path_factory: pytest.TempPath
         while kills < KILLS:
             victim = estate.fleet.any(chance)
             estate.fleet.trouble()
-            _kill_at_work(victim, clients, chance.uniform(*WORK_SECONDS))
+            _kill_at_work(victim, clients, chance.randint(*STEPS), chance.uniform(*LATER_SECONDS))
             kills += 1
             while chance.random() < IN_THE_START:
                 victim.launch()
@@ -53,22 +54,31 @@ def test_anywhere(seed: int, estates: Estates, tmp_path_factory: pytest.TempPath
         tell({**ledger.counts, "kills": kills, f"on {backend}": 1})
 
 
-def _kill_at_work(victim: Node, clients: list[Client], seconds: float) -> None:
+def _kill_at_work(victim: Node, clients: list[Client], steps: int, seconds: float) -> None:
     """Clients work with all nodes until one is dead."""
-    dead = threading.Event()
+    dead, done = threading.Event(), threading.Semaphore(0)
     with ThreadPoolExecutor(len(clients)) as pool:
-        working = [pool.submit(_work, client, dead) for client in clients]
-        time.sleep(seconds)
-        assert victim.ended() is None, f"the node ended by itself:\n{victim.log()}"
-        victim.kill()
-        dead.set()
+        working = [pool.submit(_work, client, dead, done) for client in clients]
+        try:
+            for _ in range(steps):
+                done.acquire()
+            time.sleep(seconds)
+            assert victim.ended() is None, f"the node ended by itself:\n{victim.log()}"
+            victim.kill()
+        finally:
+            dead.set()
     for work in working:
         work.result()
 
 
-def _work(client: Client, dead: threading.Event) -> None:
-    while not dead.wait(PAUSE_SECONDS):
-        client.step(ACTIONS)
+def _work(client: Client, dead: threading.Event, done: threading.Semaphore) -> None:
+    try:
+        while not dead.is_set():
+            client.step(ACTIONS)
+            done.release()
+    finally:
+        # A client that has found something wrong keeps nobody waiting.
+        done.release(STEPS[1])
 
 
 def _check_promises(estate: Estate, clients: list[Client]) -> None:

@@ -40,7 +40,7 @@ class Client:
 
     def step(self, only: tuple[str, ...] = ()) -> None:
         """Does one random thing, or one of the given ones."""
-        weights = {name: WEIGHTS.get(name, 1) for name in only or WEIGHTS}
+        weights = {name: WEIGHTS.get(name) or ON_DEMAND[name] for name in only or WEIGHTS}
         getattr(self, self.dice.choices(list(weights), list(weights.values()))[0])()
 
     def upload(self) -> None:
@@ -213,7 +213,9 @@ class Client:
 
 
 WEIGHTS = {"upload": 5, "replace": 1, "retry": 3, "restore": 1, "remove": 2, "push": 2, "page": 6, "download": 4, "mirror": 3, "private": 1}
-"""What a client does by itself, and how often. Large files and forced refreshes only where they are asked for."""
+"""What a client does by itself, and how often."""
+ON_DEMAND = {"refresh": 4, "upload_large": 1}
+"""What it does only where it is asked for."""
 
 
 def page(node: str, index: str, project: str, auth: dict[str, str] | None = None) -> wire.Answer:
