@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import random
 import shutil
 import sqlite3
 import subprocess
@@ -29,9 +30,14 @@ KINDS = ("empty sqlite", "old sqlite", "empty postgres", "old postgres")
 OPTIONS = ("--upstream", "none")
 STEPS = 30
 STEPS_AFTER = 5
-KILLS = 8
-_takes: dict[str, float] = {}
-"""How long a start that is left alone takes on each kind of place, in seconds."""
+KILLS_BEFORE = 12
+KILLS_AFTER = 2
+"""So many kills at most until the tables are as this version wants them, and so many afterwards, in what a start does then."""
+START_SECONDS = 0.3
+SOONER, LATER = 0.8, 1.05
+"""Kills come sooner after one that was too late, and later after one that was not: about four of five are in time."""
+_latest: dict[str, float] = {}
+"""On each kind of place: the last moment for a kill, in seconds after the start; found out as said above."""
 
 
 class Old:
@@ -83,26 +89,35 @@ def test_migration(seed: int, old: Callable[[str], Old], tmp_path: Path, tell: C
     if found == "old" and not OLD_BINARY.is_file():
         pytest.skip("the version before is not built: `tests/run --full` builds it, or CHEESESHOP_TEST_OLD_BINARY names it")
     chance, before = dice("migration", seed), old(backend) if found == "old" else None
-
-    def new_node(folder: Path) -> Node:
-        return before.copy(folder) if before else Node(folder, *OPTIONS, place=new_place(backend), started=False)
-
-    if kind not in _takes:
-        _takes[kind] = _time_of_a_start(new_node(tmp_path / "timed"))
-    node, early = new_node(tmp_path / "node"), 0
+    node = before.copy(tmp_path) if before else Node(tmp_path, *OPTIONS, place=new_place(backend), started=False)
     try:
-        for _ in range(KILLS):
-            node.launch()
-            # More of them early: the tables are changed first.
-            time.sleep(_takes[kind] * chance.random() ** 2)
-            node.kill()
-            early += _migrations_done(node, tmp_path / "looked") < MIGRATIONS
+        seen = _kill_until_done(node, kind, chance)
+        for _ in range(KILLS_AFTER):
+            _kill_after(node, chance.uniform(0, START_SECONDS))
         node.start()
         _check(node, before, seed)
         node.stop()
     finally:
         node.kill()
-    tell({"kills": KILLS, "kills before the last change": early, f"on {kind}": 1})
+    early = sum(done < MIGRATIONS for done in seen)
+    tell({"kills": len(seen) + KILLS_AFTER, "kills before the last change": early, f"on {kind}": 1})
+
+
+def _kill_until_done(node: Node, kind: str, chance: random.Random) -> list[int]:
+    """How many changes of the tables were done after each kill; all of them only after the last."""
+    seen = []
+    while len(seen) < KILLS_BEFORE and MIGRATIONS not in seen:
+        latest = _latest.get(kind, START_SECONDS)
+        _kill_after(node, chance.uniform(0, latest))
+        seen.append(_migrations_done(node))
+        _latest[kind] = latest * (SOONER if seen[-1] == MIGRATIONS else LATER)
+    return seen
+
+
+def _kill_after(node: Node, seconds: float) -> None:
+    node.launch()
+    time.sleep(seconds)
+    node.kill()
 
 
 def _check(node: Node, before: Old | None, seed: int) -> None:
@@ -119,7 +134,7 @@ def _check(node: Node, before: Old | None, seed: int) -> None:
     try:
         fleet.recover()
         check_promises(fleet, ledger, [client])
-        assert _migrations_done(node, node.data_dir.parent / "looked") == MIGRATIONS
+        assert _migrations_done(node) == MIGRATIONS
         client.private()
         for _ in range(STEPS_AFTER):
             client.step()
@@ -130,15 +145,7 @@ def _check(node: Node, before: Old | None, seed: int) -> None:
             estate.house.upstream.stop()
 
 
-def _time_of_a_start(node: Node) -> float:
-    began = time.monotonic()
-    node.start()
-    took = time.monotonic() - began
-    node.kill()
-    return took
-
-
-def _migrations_done(node: Node, folder: Path) -> int:
+def _migrations_done(node: Node) -> int:
     """How many changes of the tables are committed. SQLite's files are copied first: to open them would tidy up after the kill."""
     question = "SELECT count(*) FROM _sqlx_migrations WHERE success"
     if node.place.database:
@@ -151,6 +158,7 @@ def _migrations_done(node: Node, folder: Path) -> int:
         return int(said.stdout or 0)
     if not (node.data_dir / "cheeseshop.db").exists():
         return 0
+    folder = node.data_dir.with_name("looked-at")
     shutil.copytree(node.data_dir, folder, ignore=shutil.ignore_patterns("blobs"))
     try:
         with contextlib.closing(sqlite3.connect(folder / "cheeseshop.db")) as copy:
