@@ -17,7 +17,10 @@ from rig.schedules import dice, schedules
 from support.node import Node
 
 BACKENDS = ("sqlite", "sqlite", "postgres", "sqlite", "sqlite", "s3")
-OPTIONS = ("--upstream", "none", "--gc-every", "2s", "--gc-grace", "3s", "--keep-removed", "0", "--mirror-unused", "3s", "--mirror-cache", "1KiB")
+OPTIONS = (
+    *("--upstream", "none", "--gc-every", "2s", "--gc-grace", "3s", "--keep-removed", "0"),
+    *("--mirror-unused", "3s", "--mirror-cache", "1KiB"),
+)
 """As in `test_gc.py`: everything goes that may, here by the node itself."""
 CLIENTS = 2
 ACTIONS = (*WEIGHTS, *ON_DEMAND)

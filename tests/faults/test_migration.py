@@ -1,4 +1,4 @@
-"""A node that changes the tables is killed at any moment of it, and started again: on an empty place, and on what the version before left."""
+"""A node that makes or changes the tables is killed at any moment of it: on an empty place, and on what the version before left."""
 
 from __future__ import annotations
 

@@ -39,7 +39,9 @@ TRIES = 5
 
 
 @schedules(usual=len(KINDS))
-def test_moving(seed: int, estates: Estates, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, tell: Callable[[dict], None]) -> None:
+def test_moving(
+    seed: int, estates: Estates, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, tell: Callable[[dict], None]
+) -> None:
     """The seed chooses in turn what is moved, from where, and to where."""
     kind = KINDS[seed % len(KINDS)]
     turn = seed // len(KINDS)

@@ -25,7 +25,8 @@ def run(
 ) -> subprocess.CompletedProcess:
     """Runs a command on the server's data, and kills it after so many seconds if it has not ended by then."""
     words = [str(word) for word in (binary or server.binary, *command, *server.where())]
-    process = subprocess.Popen(words, env={**server.env, **env}, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    process = subprocess.Popen(words, env={**server.env, **env}, text=True, **pipes)
     try:
         out, err = process.communicate(timeout=COMMAND_SECONDS if after is None else after)
     except subprocess.TimeoutExpired:
