@@ -58,7 +58,7 @@ def test_anywhere(seed: int, estates: Estates, tmp_path_factory: pytest.TempPath
 
 
 def _kill_at_work(victim: Node, clients: list[Client], steps: int, seconds: float) -> None:
-    """Clients work with all nodes until one is dead."""
+    """Clients work with all nodes; what they are at when one dies is their last."""
     dead, done = threading.Event(), threading.Semaphore(0)
     with ThreadPoolExecutor(len(clients)) as pool:
         working = [pool.submit(_work, client, dead, done) for client in clients]
@@ -67,9 +67,10 @@ def _kill_at_work(victim: Node, clients: list[Client], steps: int, seconds: floa
                 done.acquire()
             time.sleep(seconds)
             assert victim.ended() is None, f"the node ended by itself:\n{victim.log()}"
-            victim.kill()
         finally:
+            # First, so that nobody goes on asking a dead node.
             dead.set()
+            victim.kill()
     for work in working:
         work.result()
 
