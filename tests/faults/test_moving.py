@@ -66,21 +66,23 @@ def _work(clients: list[Client]) -> None:
 
 
 def _move_house(killer: Killer, estate: Estate, ledger: Ledger, clients: list[Client], folder: Path, target: str) -> None:
-    """`export --format cheeseshop`, `import cheeseshop`: both databases have the same rows afterwards."""
+    """`export --format cheeseshop`, `import cheeseshop`: the new database has the rows that an import has brought which nobody killed."""
     source, export = estate.fleet.nodes[0], folder / "export"
-    new = _new_home(folder / "new", target)
-
-    def look() -> None:
-        if not (export / "manifest.json").exists():
-            refused = let_run(new, ("import", "cheeseshop", export))
-            assert refused.returncode not in (0, KILLED) and "manifest.json" in refused.stderr, refused.stderr
-
-    _must(killer.until_done(source, ("export", "--format", "cheeseshop", export), TRIES, look=look))
+    new, undisturbed = [_new_home(folder / name, target) for name in ("new", "undisturbed")]
+    command = ("export", "--format", "cheeseshop", export)
+    for _ in range(TRIES):
+        killer.kill(source, command)
+        if (export / "manifest.json").exists():
+            break
+        refused = let_run(new, ("import", "cheeseshop", export))
+        assert refused.returncode not in (0, KILLED) and "manifest.json" in refused.stderr, refused.stderr
+    else:
+        _must(let_run(source, command))
     done = killer.until_done(new, ("import", "cheeseshop", export), TRIES, command_steps("import"))
     # A kill may come between the commit and the end.
     assert done.returncode == 0 or "not empty" in done.stderr, done.stderr
-    _must(let_run(new, ("export", "--format", "cheeseshop", "--no-blobs", folder / "again")))
-    assert _tables(folder / "again") == _tables(export), "the import has other rows than the export"
+    _must(let_run(undisturbed, ("import", "cheeseshop", export)))
+    assert _tables(new) == _tables(undisturbed), "the import that was killed has brought other rows"
     _must_be_home(new, ledger, clients, tuple(WEIGHTS))
 
 
@@ -176,8 +178,10 @@ def _new_home(folder: Path, backend: str) -> Node:
     return Node(folder, *OPTIONS, place=new_place(backend), started=False)
 
 
-def _tables(export: Path) -> dict[str, tuple[int, str]]:
-    """How many rows each table of an export has, and their digest."""
+def _tables(node: Node) -> dict[str, tuple[int, str]]:
+    """How many rows each table has, and the digest of what an export makes of them."""
+    export = node.data_dir.with_name("rows")
+    _must(let_run(node, ("export", "--format", "cheeseshop", "--no-blobs", export)))
     manifest = json.loads((export / "manifest.json").read_text())
     return {table["name"]: (table["rows"], table["sha256"]) for table in manifest["tables"]}
 
