@@ -14,11 +14,11 @@ from conftest import DEBUG_BINARY, Estates
 from rig.client import Client
 from rig.fleet import on_backend
 from rig.schedules import dice, schedules
-from rig.steps import gc_steps, pair
+from rig.steps import command_steps, pair
 from support.node import Node
 
 BACKENDS = ("sqlite", "postgres", "s3")
-STEPS = gc_steps()
+STEPS = command_steps("gc")
 GRACE_SECONDS = 3
 """Longer than an upload takes here from its last byte to its rows, on a loaded machine too."""
 RULES = (

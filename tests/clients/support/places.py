@@ -43,15 +43,16 @@ def new_place(backend: str = BACKEND) -> Place:
     return Place(new_postgres_database(), new_s3_prefix(), s3_variables())
 
 
-def new_postgres_database() -> str:
-    """An empty database on the server that `TEST_PG_URL` names."""
+def new_postgres_database(like: str | None = None) -> str:
+    """A database on the server that `TEST_PG_URL` names: empty, or a copy of the one at the URL `like`, which nobody uses now."""
     admin = os.environ["TEST_PG_URL"]
     name = f"clients_{uuid.uuid4().hex[:12]}"
     parts = urlsplit(admin)
     createdb = os.path.join(os.environ["CHEESESHOP_TEST_PG_BIN"], "createdb")
     where = ["--host", parts.hostname, "--port", str(parts.port), "--username", parts.username, "--no-password"]
     env = {"PGPASSWORD": parts.password or "", "PATH": "/usr/bin:/bin"}
-    subprocess.run([createdb, *where, name], env=env, check=True, timeout=60)
+    template = ["--template", urlsplit(like).path.lstrip("/")] if like else []
+    subprocess.run([createdb, *where, *template, name], env=env, check=True, timeout=60)
     return parts._replace(path=f"/{name}").geturl()
 
 

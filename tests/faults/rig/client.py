@@ -40,7 +40,7 @@ class Client:
 
     def step(self, only: tuple[str, ...] = ()) -> None:
         """Does one random thing, or one of the given ones."""
-        weights = {name: WEIGHTS.get(name, 1) for name in only or WEIGHTS}
+        weights = {name: WEIGHTS.get(name) or ON_DEMAND[name] for name in only or WEIGHTS}
         getattr(self, self.dice.choices(list(weights), list(weights.values()))[0])()
 
     def upload(self) -> None:
@@ -135,11 +135,24 @@ class Client:
     def mirror(self) -> None:
         """Fetches a file from upstream through the mirror: a new one, or one that may be kept by now."""
         if not self.mirrored or self.dice.random() < 0.5:
-            self.versions += 1
-            new = wheel(f"{self.name}-up", f"1.{self.versions}", note=f"{self.dice.random()}")
-            self.house.upstream.add(new)
-            self.mirrored.append(new)
+            self._publish_upstream()
         self._fetch(self.house.dev, self.dice.choice(self.mirrored), must=True)
+
+    def refresh(self) -> None:
+        """Has the mirror ask upstream for a project that has just got another file, and looks at its page."""
+        self._publish_upstream()
+        node, project = self._node(), self._upstream_project
+        url = f"{node}/{self.house.mirror}/+simple/{project}/refresh"
+        answer = ask(lambda: wire.request("POST", url))
+        assert not_now(answer) or answer.status == 302, f"POST {url}: {answer.status} {answer.text}"
+        answer = ask(lambda: page(node, self.house.dev, project))
+        if not_now(answer):
+            return self.ledger.count("pages not now")
+        assert answer.status == 200, f"the mirrored page of {project}: {answer.status} {answer.text}"
+        shown, sent = shown_on(answer), {artifact.filename: artifact.sha256 for artifact in self.mirrored}
+        right = shown.items() <= sent.items() if is_stale(answer) else shown == sent
+        assert right, f"the mirrored page of {project} shows {shown}; upstream has {sent}"
+        return self.ledger.count("refreshes")
 
     def private(self) -> None:
         """The owner's page and file of the private index: right or not now. A stranger never gets it."""
@@ -148,6 +161,17 @@ class Client:
         answer = ask(lambda: page(node, self.house.private, self.house.secret.project, auth))
         if not not_now(answer):
             assert answer.status == (200 if auth else 401), f"the private page: {answer.status} {answer.text}"
+
+    def _publish_upstream(self) -> None:
+        """Another file of this client's project there."""
+        self.versions += 1
+        new = wheel(self._upstream_project, f"1.{self.versions}", note=f"{self.dice.random()}")
+        self.house.upstream.add(new)
+        self.mirrored.append(new)
+
+    @property
+    def _upstream_project(self) -> str:
+        return f"{self.name}-up"
 
     def _send(self, artifact: Artifact) -> None:
         index = Index(self.fleet.any(self.dice), self.house.dev)
@@ -189,7 +213,9 @@ class Client:
 
 
 WEIGHTS = {"upload": 5, "replace": 1, "retry": 3, "restore": 1, "remove": 2, "push": 2, "page": 6, "download": 4, "mirror": 3, "private": 1}
-"""What a client does by itself, and how often. Large files only where they are asked for."""
+"""What a client does by itself, and how often."""
+ON_DEMAND = {"refresh": 4, "upload_large": 1}
+"""What it does only where it is asked for."""
 
 
 def page(node: str, index: str, project: str, auth: dict[str, str] | None = None) -> wire.Answer:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
+from copy import deepcopy
 from dataclasses import dataclass, field
 
 from support.artifacts import Artifact
@@ -54,6 +55,13 @@ class Ledger:
         with self._lock:
             facts = list(self.facts.values())
         return [fact for fact in facts if fact.index == index and project in (None, fact.artifact.project)]
+
+    def copy(self) -> Ledger:
+        """What clients have been told by now, for a place that parts from this one."""
+        other = Ledger()
+        with self._lock:
+            other.facts = deepcopy(self.facts)
+        return other
 
     def count(self, what: str) -> None:
         """Counts for the closing line."""

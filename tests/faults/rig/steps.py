@@ -16,7 +16,7 @@ LEADS_TO = {
     "remove": ("upload", "remove"),
 }
 """By the first word of a step: the client's actions that come by there."""
-COMMANDS = {"gc": "test_gc.py", "import": "tests/cli.rs", "backup": "tests/it/house_backup.rs"}
+COMMANDS = {"gc": "test_gc.py", "import": "test_moving.py", "backup": "test_moving.py"}
 """The steps of commands, which no request comes by, and what tests them."""
 ONLY_ON = {"blob-part-sent": "s3"}
 
@@ -36,9 +36,9 @@ def client_steps() -> list[str]:
     return [step for step in steps() if step.startswith(tuple(LEADS_TO))]
 
 
-def gc_steps() -> list[str]:
-    """Those that `cheeseshop gc` comes by."""
-    return [step for step in steps() if step.startswith("gc-")]
+def command_steps(command: str) -> list[str]:
+    """Those that `cheeseshop gc`, for example, comes by."""
+    return [step for step in steps() if step.startswith(f"{command}-")]
 
 
 def actions(step: str) -> tuple[str, ...]:
