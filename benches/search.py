@@ -137,6 +137,8 @@ class Server:
             try:
                 self.connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=600)
                 self.get("/health")
+                # The next request opens another: what stands idle for long is closed.
+                self.connection.close()
                 return
             except OSError:
                 time.sleep(0.1)

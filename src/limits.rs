@@ -58,9 +58,9 @@ pub const DESCRIPTION_DEPTH_MAX: usize = 64;
 pub const DESCRIPTION_HTML_BYTES_MAX: usize = 2 * MIB;
 /// Quotes and lists of a description inside one another. Markdown's parser takes quadratic time for them.
 pub const DESCRIPTION_QUOTES_MAX: usize = 32;
-/// Bytes of a description's text between two tags of its HTML, and a little more; then it is divided. The sanitizer takes time that grows
-/// with the square of what it must escape in one piece.
-pub const DESCRIPTION_RUN_BYTES_MAX: usize = 16 * 1024;
+/// Characters that must be escaped in a description's text between two tags of its HTML, and a piece more; then the text is divided. The
+/// sanitizer takes time that grows with their number and the length of the text.
+pub const DESCRIPTION_RUN_ESCAPES_MAX: usize = 1024;
 /// Bytes of one tag in a description, twice this at the worst: the tokenizer compares each attribute with all before it.
 pub const DESCRIPTION_TAG_BYTES_MAX: usize = 8 * 1024;
 /// Bytes of a word in a description. If one is longer, bare addresses do not become links: looking for them would take long.

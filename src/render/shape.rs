@@ -7,7 +7,7 @@
 
 use super::escape;
 use super::vocabulary::{ID_PREFIX, REL, element, value};
-use crate::limits::{DESCRIPTION_DEPTH_MAX, DESCRIPTION_HTML_BYTES_MAX, DESCRIPTION_RUN_BYTES_MAX, DESCRIPTION_TAG_BYTES_MAX};
+use crate::limits::{DESCRIPTION_DEPTH_MAX, DESCRIPTION_HTML_BYTES_MAX, DESCRIPTION_RUN_ESCAPES_MAX, DESCRIPTION_TAG_BYTES_MAX};
 use crate::pypi::project_links::web_url;
 use html5ever::tendril::StrTendril;
 use html5ever::tokenizer::states::RawKind;
@@ -106,8 +106,8 @@ struct Shaper<'s> {
     /// The element that is left out with all that is in it, and how many of its kind are open.
     hidden: Option<(String, usize)>,
     ids: HashSet<String>,
-    /// Where in `out` the last tag ended.
-    tag_end: usize,
+    /// Characters since the last tag that the wall's writer stops at.
+    stops: usize,
     /// Links so far: the wall adds to each.
     links: usize,
     is_full: bool,
@@ -203,7 +203,7 @@ impl<'s> Shaper<'s> {
             left_out: HashMap::new(),
             hidden: None,
             ids: HashSet::new(),
-            tag_end: 0,
+            stops: 0,
             links: 0,
             is_full: false,
         }
@@ -267,16 +267,17 @@ impl<'s> Shaper<'s> {
         let is_between_cells = is_between_cells(self.open.last().copied());
         let is_lost = is_between_cells && !text.trim().is_empty();
         if self.hidden.is_none() && !self.is_full && !is_lost {
-            self.divide(is_between_cells);
+            self.divide(text, is_between_cells);
             escape(&mut self.out, text);
             self.measure();
         }
     }
 
-    /// Ends a run of text that has become long with a tag that is not seen: for each character that it escapes, the wall looks through
-    /// the whole rest of the run.
-    fn divide(&mut self, is_between_cells: bool) {
-        if self.out.len() - self.tag_end > DESCRIPTION_RUN_BYTES_MAX && !is_between_cells {
+    /// Ends a run of text with a tag that is not seen when many of its characters must be written as something else: for each of them
+    /// the wall's writer looks through the whole rest of the run. It stops at the first byte of U+0080 to U+00BF, too.
+    fn divide(&mut self, text: &str, is_between_cells: bool) {
+        self.stops += text.bytes().filter(|byte| matches!(byte, b'&' | b'<' | b'>' | 0xC2)).count();
+        if self.stops > DESCRIPTION_RUN_ESCAPES_MAX && !is_between_cells {
             self.write_tag("wbr", &[]);
         }
     }
@@ -321,7 +322,7 @@ impl<'s> Shaper<'s> {
                 self.out.push_str("</");
                 self.out.push_str(name);
                 self.out.push('>');
-                self.tag_end = self.out.len();
+                self.stops = 0;
             }
         }
     }
@@ -341,7 +342,7 @@ impl<'s> Shaper<'s> {
             self.out.push('"');
         }
         self.out.push('>');
-        self.tag_end = self.out.len();
+        self.stops = 0;
     }
 
     fn attributes(&self, name: &'static str, tag: &Tag) -> Vec<(&'static str, String)> {
