@@ -85,6 +85,8 @@ def fill(database, projects):
             "INSERT INTO releases (project_id, version, canonical, sort_key, metadata, created) VALUES (?, '1.0', '1', ?, ?, 1)",
             (project, version_key("1.0"), json.dumps(metadata)),
         )
+    # What makes the entries may have run already, and is to look again.
+    db.execute("UPDATE jobs SET run = 0 WHERE kind = 'search'")
     db.commit()
     db.close()
     print(f"{projects:,} projects in {INDEXES} indexes, descriptions of {characters // projects:,} characters on average")

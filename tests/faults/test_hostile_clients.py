@@ -29,6 +29,10 @@ HEAD_SECONDS = 10
 """HEAD_TIME_MAX in src/limits.rs."""
 HEAD_BYTES = 32 * 1024
 IDLE = 10_000
+PLACES = 2048
+"""`CONNECTIONS_MAX` of src/limits.rs."""
+PLACE_BYTES = 80 * 1024
+"""What a connection that has been served once may hold, beyond a server that nobody has asked for anything."""
 AT_ONCE = 1000
 LARGE = wheel_of_size("large", "1.0", MIB)
 SMALL = wheel("small", "1.0", payload=bytes(range(256)))
@@ -134,16 +138,18 @@ def test_silent_and_slow_heads(house: House, attack) -> None:
             raw.close()
 
 
+def _asking(raw: Raw, head: bytes) -> Raw:
+    """One that has asked at once: who says nothing for ten seconds is ended, however slow the machine is."""
+    raw.send(head)
+    return raw
+
+
 def test_slow_bodies_and_readers(house: House, attack) -> None:
     """Uploads that come a byte at a time, and downloads that nobody takes: they hold what a connection may hold, and no more."""
     body, content_type = wire.multipart(upload_fields(SMALL))
     with attack("slow uploads, and downloads that nobody takes", grows=256 * MIB) as attempt:
-        writers = [Raw(house.node) for _ in range(200)]
-        readers = [Raw(house.node, receive_buffer=4096) for _ in range(200)]
-        for raw in writers:
-            raw.send(house.post(body, content_type)[: -len(body)])
-        for raw in readers:
-            raw.send(get(house.file(HUGE)))
+        writers = [_asking(Raw(house.node), house.post(body, content_type)[: -len(body)]) for _ in range(200)]
+        readers = [_asking(Raw(house.node, receive_buffer=4096), get(house.file(HUGE))) for _ in range(200)]
         for at in range(10):
             for raw in writers:
                 assert raw.send(body[at : at + 1]), "a slow upload was ended before its time"
@@ -168,7 +174,7 @@ def test_idle_connections(house: House, attack) -> None:
     count = min(IDLE, max(100, hard - 1000))
     idle: list[socket.socket] = []
     try:
-        with attack("idle connections", grows=128 * MIB) as attempt:
+        with attack("idle connections", grows=PLACES * PLACE_BYTES) as attempt:
             address = ("127.0.0.1", int(house.node.url.rpartition(":")[2]))
             for _ in range(count):
                 connection = socket.create_connection(address, timeout=LONG)
