@@ -31,7 +31,7 @@ HEAD_BYTES = 32 * 1024
 IDLE = 10_000
 PLACES = 2048
 """`CONNECTIONS_MAX` of src/limits.rs."""
-PLACE_BYTES = 80 * 1024
+PLACE_BYTES = 96 * 1024
 """What a connection that has been served once may hold, beyond a server that nobody has asked for anything."""
 AT_ONCE = 1000
 LARGE = wheel_of_size("large", "1.0", MIB)
