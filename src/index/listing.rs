@@ -1,6 +1,7 @@
 //! Gathers what the indexes of an order have of a project, and keeps the result until it changes.
 
 use super::access::Sight;
+use super::contribution;
 use super::core::Core;
 use super::cut_off;
 use super::merge::{self, Contribution, Listed, Listing};
@@ -135,7 +136,7 @@ async fn gather(core: &Arc<Core>, sight: &Sight, project: &ProjectName) -> Resul
                 Some(holder) if !holder.reserved => Some(own(&mut c, index, holder).await?),
                 _ => None,
             },
-            Kind::Mirror if open => mirror::contribution(&mut c, index, project, core.rules.offline).await?,
+            Kind::Mirror if open => contribution::of_mirror(&mut c, index, project, core.rules.offline).await?,
             Kind::Mirror => None,
         };
         contributions.extend(contribution);

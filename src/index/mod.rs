@@ -10,6 +10,7 @@ mod argon;
 pub mod attachments;
 pub mod bootstrap;
 pub mod caveats;
+pub mod contribution;
 pub mod core;
 pub mod credentials;
 pub mod cut_off;
