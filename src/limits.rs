@@ -147,6 +147,8 @@ pub const ACCEPT_PAUSE: Duration = Duration::from_millis(500);
 /// Connections open at once; for one more the one that has waited longest for a request has to go, and if all have one under way it
 /// waits. Fewer where the system allows too few file handles.
 pub const CONNECTIONS_MAX: usize = 2048;
+/// How long a connection has to go that was chosen to make room; then another one has to.
+pub const ROOM_RETRY: Duration = Duration::from_millis(100);
 /// As many there are, however few file handles are allowed.
 pub const CONNECTIONS_MIN: usize = 8;
 /// Bytes of a request's body that are read and thrown away after it has been answered, so that a client that sends everything
@@ -465,7 +467,7 @@ pub const SQLITE_READERS: u32 = 4;
 
 /// Bytes that are handed out at once of a file that comes from upstream, unless it pauses: fewer cost as much.
 pub const FETCH_PIECE_BYTES_MIN: usize = 4096;
-/// How long fewer are held back, should upstream send a file in crumbs.
+/// How long fewer are held back at most, should upstream send a file in crumbs.
 pub const FETCH_PIECE_WAIT: Duration = Duration::from_millis(2);
 /// Seconds after which a mirror asks upstream for a page again, unless the index says otherwise (devpi's default).
 pub const MIRROR_CACHE_EXPIRY: Duration = Duration::from_secs(1800);

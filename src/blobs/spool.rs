@@ -128,11 +128,6 @@ impl Spool {
         Ok(())
     }
 
-    /// Bytes that were taken and are not yet on their way to the file.
-    pub fn buffered(&self) -> usize {
-        self.buffer.len()
-    }
-
     /// Bytes in the file: a [`Spool::reader`] can read that many now.
     pub fn written(&self) -> u64 {
         self.written.load(Ordering::Acquire)

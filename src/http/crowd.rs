@@ -139,6 +139,16 @@ mod tests {
     }
 
     #[test]
+    fn who_was_chosen_and_works_after_all_is_passed_over_the_next_time() {
+        let crowd = Arc::new(Crowd::default());
+        let (first, second) = (crowd.enter(), crowd.enter());
+        crowd.make_room();
+        first.works();
+        crowd.make_room();
+        assert!(is_sent_away(&second));
+    }
+
+    #[test]
     fn while_all_work_the_next_one_that_would_wait_goes() {
         let crowd = Arc::new(Crowd::default());
         let (first, second) = (crowd.enter(), crowd.enter());

@@ -28,6 +28,7 @@ use tokio_util::task::TaskTracker;
 
 use super::crowd::{Crowd, Place};
 use super::head_timer::HeadTimer;
+use super::reply;
 use super::request_body::{self, DiscardLimits};
 use super::shutdown::Shutdown;
 use super::socket::Socket;
@@ -185,10 +186,14 @@ async fn next_connection(
     if let Ok(slot) = Arc::clone(slots).try_acquire_owned() {
         return (Some(slot), stream, peer);
     }
-    crowd.make_room();
-    let slot = Arc::clone(slots).acquire_owned().await.ok();
-    crowd.has_room();
-    (slot, stream, peer)
+    loop {
+        crowd.make_room();
+        // Whoever was chosen may have begun a request in the same moment, and work for long.
+        if let Ok(slot) = tokio::time::timeout(limits::ROOM_RETRY, Arc::clone(slots).acquire_owned()).await {
+            crowd.has_room();
+            return (slot.ok(), stream, peer);
+        }
+    }
 }
 
 async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
@@ -286,6 +291,7 @@ where
     let expects_continue = request.headers().contains_key(header::EXPECT);
     let (head, incoming) = request.into_parts();
     if let Some(why) = strict::refusal(head.version, &head.headers) {
+        tracing::debug!(%peer, why, "a request was refused");
         return refused(why);
     }
     let (body, unread) = request_body::watch(incoming, limits.read_stall);
@@ -304,10 +310,8 @@ where
 
 /// A 400 that ends the connection: nobody can tell what comes behind such a request.
 fn refused(why: &'static str) -> Response<Body> {
-    let mut response = Response::new(Body::from(why));
-    *response.status_mut() = StatusCode::BAD_REQUEST;
+    let mut response = reply::text(StatusCode::BAD_REQUEST, why);
     response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
     response
 }
 

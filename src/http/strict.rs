@@ -8,7 +8,7 @@ use axum::http::{HeaderMap, Version};
 pub fn refusal(version: Version, headers: &HeaderMap) -> Option<&'static str> {
     if !host_is_sound(version, headers) {
         // RFC 9112, 3.2.
-        return Some("a request has one Host header");
+        return Some("a request has one Host header, which names a host");
     }
     match coding_is_sound(headers) {
         true => None,

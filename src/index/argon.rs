@@ -21,13 +21,15 @@ pub(super) fn hash(password: &[u8]) -> Result<String> {
     Ok(hash.to_string())
 }
 
-/// Whether this is the password of a hash; not if the hash cannot be read. Whoever calls this has looked at what it costs.
+/// Whether this is the password of a hash; not if the hash cannot be read, or is of another version. Whoever calls this has looked at
+/// what it costs.
 pub(super) fn verify(password: &[u8], hash: &str) -> Result<bool> {
     let Ok(hash) = PasswordHash::new(hash) else { return Ok(false) };
     let (Ok(algorithm), Ok(params)) = (Algorithm::try_from(hash.algorithm.as_str()), Params::try_from(&hash)) else {
         return Ok(false);
     };
     match (&hash.salt, &hash.hash) {
+        _ if hash.version != Some(Version::default().into()) => Ok(false),
         // This comparison takes the same time wherever the two differ.
         (Some(salt), Some(wanted)) => Ok(derive(algorithm, &params, password, salt)? == *wanted),
         _ => Ok(false),

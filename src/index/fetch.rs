@@ -15,9 +15,8 @@ use crate::limits;
 use crate::log;
 use crate::metrics::{Fetched, Metrics};
 use crate::pypi::{ProjectName, Sha256, filename_guess};
-use crate::upstream::UpstreamError;
 use crate::upstream::file::Download;
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use futures_util::{FutureExt, Stream, StreamExt, TryStreamExt};
 use serde_json::json;
 use std::collections::HashMap;
@@ -194,8 +193,7 @@ async fn open(core: &Core, listed: &Listed) -> Result<Download> {
     opened.map_err(|error| mirror::bad_gateway(&error))
 }
 
-/// Writes what comes in, and tells the readers. Bytes are not held back while upstream pauses; only what comes in crumbs is gathered
-/// for a moment, because to hand out a byte costs as much as to hand out some thousand.
+/// Writes what comes in, and tells the readers. Bytes are not held back while upstream pauses.
 async fn pump(
     metrics: &Metrics,
     mut download: Download,
@@ -206,29 +204,42 @@ async fn pump(
     loop {
         let next = match download.bytes.next().now_or_never() {
             Some(next) => next,
-            None => match crumbs(spool, &mut download).await {
-                Some(next) => next,
-                None => {
-                    spool.flush().await.map_err(refused)?;
-                    tell(spool, flow, progress);
-                    download.bytes.next().await
-                }
-            },
+            None => {
+                spool.flush().await.map_err(refused)?;
+                tell(spool, flow, progress);
+                download.bytes.next().await
+            }
         };
         let Some(chunk) = next else { return Ok(()) };
         let chunk = chunk.map_err(|error| mirror::bad_gateway(&error))?;
-        metrics.fetched_bytes.add(chunk.len() as u64);
-        spool.write(chunk).await.map_err(refused)?;
+        let (piece, is_last) = gathered(chunk, &mut download).await?;
+        metrics.fetched_bytes.add(piece.len() as u64);
+        spool.write(piece).await.map_err(refused)?;
         tell(spool, flow, progress);
+        if is_last {
+            return Ok(());
+        }
     }
 }
 
-/// The next piece, if there is little to hand out and more comes at once.
-async fn crumbs(spool: &Spool, download: &mut Download) -> Option<Option<Result<Bytes, UpstreamError>>> {
-    if spool.buffered() == 0 || spool.buffered() >= limits::FETCH_PIECE_BYTES_MIN {
-        return None;
+/// A chunk; if it is a crumb, with what comes behind it within a moment, because to hand out a byte costs as much as to hand out some
+/// thousand. And whether that was the end.
+async fn gathered(chunk: Bytes, download: &mut Download) -> Result<(Bytes, bool)> {
+    if chunk.len() >= limits::FETCH_PIECE_BYTES_MIN {
+        return Ok((chunk, false));
     }
-    tokio::time::timeout(limits::FETCH_PIECE_WAIT, download.bytes.next()).await.ok()
+    let mut piece = BytesMut::from(chunk);
+    let gathering = async {
+        while piece.len() < limits::FETCH_PIECE_BYTES_MIN {
+            match download.bytes.next().await {
+                Some(more) => piece.extend_from_slice(&more.map_err(|error| mirror::bad_gateway(&error))?),
+                None => return Ok::<_, Error>(true),
+            }
+        }
+        Ok(false)
+    };
+    let is_last = tokio::time::timeout(limits::FETCH_PIECE_WAIT, gathering).await.unwrap_or(Ok(false))?;
+    Ok((piece.freeze(), is_last))
 }
 
 fn tell(spool: &Spool, flow: &mut Flow, progress: &watch::Sender<Progress>) {

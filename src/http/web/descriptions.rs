@@ -34,13 +34,13 @@ impl Descriptions {
         }
         let site = visit.site.clone();
         let render = move || match &site.images {
-            None => with_note(description::render(&words, markup.as_deref(), Images::Blocked)),
+            None => description::render(&words, markup.as_deref(), Images::Blocked),
             Some(images) => {
                 let address = |url: &str| format!("{root}/{}", images.address(url));
-                with_note(description::render(&words, markup.as_deref(), Images::Proxied(&address)))
+                description::render(&words, markup.as_deref(), Images::Proxied(&address))
             }
         };
-        let html: Arc<str> = tokio::task::spawn_blocking(render).await?.into();
+        let html: Arc<str> = with_note(tokio::task::spawn_blocking(render).await?).into();
         self.0.insert(key, html.clone()).await;
         Ok(html.to_string())
     }

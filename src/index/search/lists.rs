@@ -69,10 +69,13 @@ impl List {
         self.parts.iter().map(|(_, names)| names.bytes() + size_of::<Names>()).sum()
     }
 
-    /// Whether nothing can have changed, or it is too early to make it again.
-    fn is_fresh(&self, core: &Core, now: Version) -> bool {
+    /// Whether it is too early to make it again, or nothing has changed. The database is asked only if that cannot be told otherwise.
+    async fn is_fresh(&self, core: &Core, of: Of) -> Result<bool> {
         let rest = self.took.saturating_mul(limits::SEARCH_NAMES_REST);
-        self.of == now || core.clock.uptime().saturating_sub(self.made) < rest
+        if core.clock.uptime().saturating_sub(self.made) < rest {
+            return Ok(true);
+        }
+        Ok(self.of.seen == core.changes.seen() && self.of == Version::now(core, of).await?)
     }
 }
 
@@ -95,7 +98,7 @@ impl Default for Lists {
 /// The list; made now if it is not there, or if that is quick.
 pub async fn list(core: &Arc<Core>, of: Of) -> Result<Arc<List>> {
     let Some(list) = core.searches.lists.kept.get(&of).await else { return renew(core.clone(), of).await };
-    if !list.is_fresh(core, Version::now(core, of).await?) {
+    if !list.is_fresh(core, of).await? {
         if list.took < limits::SEARCH_NAMES_WAIT {
             return renew(core.clone(), of).await;
         }
@@ -114,10 +117,12 @@ async fn renew(core: Arc<Core>, of: Of) -> Result<Arc<List>> {
     let lists = &core.searches.lists;
     let _turn = lists.making.turn(of).await;
     let before = lists.kept.get(&of).await;
-    let (made, version) = (core.clock.uptime(), Version::now(&core, of).await?);
-    if let Some(list) = before.as_ref().filter(|list| list.is_fresh(&core, version)) {
+    if let Some(list) = &before
+        && list.is_fresh(&core, of).await?
+    {
         return Ok(list.clone());
     }
+    let (made, version) = (core.clock.uptime(), Version::now(&core, of).await?);
     let (parts, upstream) = match of {
         Of::Stages => (of_stages(&core).await?, None),
         Of::Mirror(index) => of_mirror(&core, index, version, before).await?,

@@ -71,13 +71,8 @@ impl Subject {
     }
 
     /// One that is to be made, for `owner` if one is named; whether they may is decided when it is made.
-    fn new(visit: &Visit<'_>, kind: &str, owner: &str) -> Result<Self> {
+    fn new(visit: &Visit<'_>, kind: &str, owner: &str, choose_owner: bool) -> Result<Self> {
         let reader = rights::somebody(visit)?.name.to_string();
-        let choose_owner = match admin::owners(visit.core(), visit.caller()) {
-            Owners::Anybody => true,
-            Owners::Themselves => false,
-            Owners::Nobody => return Err(Error::Forbidden("Making indexes is for administrators on this server.".into())),
-        };
         let kind = if kind == Kind::Mirror.word() { Kind::Mirror } else { Kind::Stage };
         let owner = if owner.is_empty() { reader } else { owner.to_owned() };
         let stored = defaults(kind, &owner, visit.core().rules.upload_checks);
@@ -101,11 +96,21 @@ fn is_hidden(visit: &Visit<'_>, tree: &Tree, base: &str) -> bool {
     place.is_some_and(|place| !may(visit.caller(), Action::Read, &place.index, None))
 }
 
+/// Whether the caller may choose the owner of an index that is to be made; an error if they may make none.
+fn chooses_owner(visit: &Visit<'_>) -> Result<bool> {
+    rights::somebody(visit)?;
+    match admin::owners(visit.core(), visit.caller()) {
+        Owners::Anybody => Ok(true),
+        Owners::Themselves => Ok(false),
+        Owners::Nobody => Err(Error::Forbidden("Making indexes is for administrators on this server.".into())),
+    }
+}
+
 /// The form for a new index. `?kind=mirror` makes it one for a mirror, `?user=` names the owner.
 pub fn show_new(visit: &Visit<'_>) -> Result<Reply> {
-    let chooses = admin::owners(visit.core(), visit.caller()) == Owners::Anybody;
+    let chooses = chooses_owner(visit)?;
     let owner = if chooses { visit.query("user") } else { String::new() };
-    let subject = Subject::new(visit, &visit.query("kind"), &owner)?;
+    let subject = Subject::new(visit, &visit.query("kind"), &owner, chooses)?;
     let values = subject.values(visit);
     let mut form = Filled::with(values.iter().cloned());
     form.form.extend([("owner", subject.owner.clone())]);
@@ -207,7 +212,7 @@ async fn unknown_users(visit: &Visit<'_>, subject: &Subject, form: &mut Filled, 
 /// The form for a new index, sent.
 pub async fn create(visit: &Visit<'_>, body: Body) -> Result<Reply> {
     let mut form = Filled::sent(Form::read(body).await?);
-    let subject = Subject::new(visit, form.form.text("kind"), form.form.text("owner"))?;
+    let subject = Subject::new(visit, form.form.text("kind"), form.form.text("owner"), chooses_owner(visit)?)?;
     let was = shown(&form.form, &subject.values(visit));
     let path = new_path(visit, &subject, &mut form).await?;
     let edits = edits(visit, &subject, &mut form, &was).await?;
