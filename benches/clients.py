@@ -11,7 +11,6 @@ begins with @ is a file with requirements, as constraints name them. Takes some 
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import re
 import shutil
@@ -24,10 +23,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote
 
-from common import RESULTS, tools
+from common import keep, tools
 from common.load import Kept
 from common.process import LOAD_CORE, on_core
-from common.servers import JSON, Cheeseshop, Nginx, Server
+from common.servers import JSON, Cheeseshop, Nginx, Server, stopped
 from common.tables import number, spread, table
 
 INDEX = "root/pypi"
@@ -200,7 +199,7 @@ def main() -> None:
         folder.chmod(0o755)
         shop = Shop(folder / "cheeseshop", given.binary.resolve())
         servers: list[Server] = [shop]
-        try:
+        with stopped(servers):
             warm_up(shop, every, folder)
             nginx = Copy(folder / "nginx", shop, shop.asked())
             servers.insert(0, nginx)
@@ -211,14 +210,10 @@ def main() -> None:
             rows = [row for task in every for row in compare(task, servers, given.rounds, folder)]
             if missed := nginx.missed():
                 raise SystemExit(f"nginx was asked for what it does not have: {missed[:5]}")
-        finally:
-            for server in servers:
-                server.stop()
     versions = ", ".join(f"{server.label} {server.version()}" for server in servers)
     clients = ", ".join(tools.ENVIRONMENTS[client][0] for client in given.client or CLIENTS)
     print(f"{tools.machine()}; {versions}; {clients}\n\n{table(['work', 'from nginx', 'from Cheeseshop', 'ratio'], rows)}")
-    RESULTS.mkdir(parents=True, exist_ok=True)
-    (RESULTS / "clients.json").write_text(json.dumps(rows, indent=1))
+    keep("clients", rows)
 
 
 if __name__ == "__main__":

@@ -23,12 +23,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urldefrag, urljoin, urlsplit
 
-from common import RESULTS, tools
-from common.process import free_port
+from common import keep, tools
 from common.servers import JSON, Cheeseshop, Devpi, Server
 from common.tables import number, table
 from common.upstream import Upstream, content, filename
-from support import wire
+from runner.ports import free_port
 
 ACCEPT = f"{JSON}, text/html;q=0.1"
 AGENT = "pip/26.3"
@@ -255,8 +254,7 @@ def main() -> None:
             found[name] = try_mirror(name, Path(sys.argv[1]).resolve(), Path(folder))
     rows = [[label, *(cell(found[name].get(label)) for name in names)] for label in found["cheeseshop"]]
     print(f"{tools.machine()}\n\n{table(['', *names], rows)}")
-    RESULTS.mkdir(parents=True, exist_ok=True)
-    (RESULTS / "mirror.json").write_text(json.dumps(found, indent=1))
+    keep("mirror", found)
 
 
 def cell(value: str | float | None) -> str:

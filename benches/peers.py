@@ -13,18 +13,17 @@ installed. Everything happens on 127.0.0.1 and in a temporary folder that is rem
 from __future__ import annotations
 
 import argparse
-import json
 import statistics
 import tempfile
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from common import RESULTS, tools
+from common import keep, tools
 from common.chart import Bars, draw
 from common.corpus import Corpus, small
 from common.load import Figure, Form, ask, upload
-from common.servers import HTML, JSON, Cheeseshop, Devpi, Floor, Nginx, Pypiron, Pypiserver, Server
+from common.servers import HTML, JSON, Cheeseshop, Devpi, Floor, Nginx, Pypiron, Pypiserver, Server, stopped
 from common.tables import number, spread, table
 from support import wire
 
@@ -196,20 +195,25 @@ def picture(series: Series, servers: list[Server]) -> Bars:
     return Bars("Requests a second, nginx with static bytes = 1", groups, mark=1.0)
 
 
-def start(folder: Path, binary: Path, only: list[str]) -> list[Server]:
-    """The servers that are wanted, running and full. Cheeseshop is there always, since nginx and the floor get its pages."""
-    corpus = Corpus()
+def wanted(folder: Path, binary: Path, only: list[str]) -> list[Server]:
+    """The servers that are asked for. Cheeseshop is there always, since nginx and the floor get its pages."""
     shop = Cheeseshop(folder / "cheeseshop", binary)
     nginx = Nginx(folder / "nginx")
     others = [Devpi(folder / "devpi"), Pypiserver(folder / "pypiserver"), Pypiron(folder / "pypiron")]
     servers: list[Server] = [nginx, Floor(folder / "floor", shop), shop, *others]
-    servers = [server for server in servers if not only or server.name in only or server in (nginx, shop)]
-    for server in sorted(servers, key=lambda server: server is not shop):
+    return [server for server in servers if not only or server.name in only or server in (nginx, shop)]
+
+
+def start(servers: list[Server]) -> None:
+    """Starts and fills them, Cheeseshop first."""
+    corpus = Corpus()
+    by_kind = {type(server): server for server in servers}
+    for server in sorted(servers, key=lambda server: not isinstance(server, Cheeseshop)):
         tools.say(f"{server.label}: starting, filling")
         server.start()
         server.fill(corpus)
-    nginx.copy_page("corpus-many", wire.get(shop.page("corpus-many"), accept=JSON).body)
-    return servers
+    page = wire.get(by_kind[Cheeseshop].page("corpus-many"), accept=JSON)
+    by_kind[Nginx].copy_page("corpus-many", page.body)
 
 
 def main() -> None:
@@ -220,24 +224,20 @@ def main() -> None:
     parser.add_argument("--only", action="append", default=[], help="beside nginx and Cheeseshop")
     parser.add_argument("--svg", type=Path)
     given = parser.parse_args()
-    servers: list[Server] = []
     with tempfile.TemporaryDirectory() as name:
         Path(name).chmod(0o755)
-        try:
-            servers = start(Path(name), given.binary.resolve(), given.only)
+        servers = wanted(Path(name), given.binary.resolve(), given.only)
+        with stopped(servers):
+            start(servers)
             series = measure(servers, given.rounds, given.seconds)
             memory = {server.name: {"idle": server.idle_mib, "after": server.process.memory_mib()} for server in servers}
-        finally:
-            for server in servers:
-                server.stop()
     versions = {server.label: server.version() for server in servers}
     print(f"{tools.machine()}; {', '.join(f'{label} {version}' for label, version in versions.items())}\n")
     for text in (main_table(series, servers), absolute_table(series, servers, memory), floor_table(series), cost_table(series, servers)):
         print(text + "\n")
     figures = {work: {server: [asdict(one) for one in found] for server, found in by.items()} for work, by in series.items()}
-    RESULTS.mkdir(parents=True, exist_ok=True)
     kept = {"machine": tools.machine(), "versions": versions, "memory_mib": memory, "figures": figures}
-    (RESULTS / "peers.json").write_text(json.dumps(kept, indent=1))
+    keep("peers", kept)
     if given.svg:
         given.svg.write_text(draw(picture(series, servers)))
 

@@ -24,14 +24,14 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
-from common import RESULTS, tools
+from common import keep, tools
 from common.corpus import small
-from common.filling import TEMPLATE, batches, names, opened
+from common.filling import TEMPLATE, batches, names, opened, wait_for_entries
 from common.load import Kept
-from common.process import free_port
-from common.servers import JSON, PASSWORD, Cheeseshop
+from common.servers import JSON, PASSWORD, Cheeseshop, stopped
 from common.tables import number, table
 from common.upstream import Upstream
+from runner.ports import free_port
 from support import wire
 from support.artifacts import sdist, wheel
 from support.uploads import upload_fields
@@ -44,7 +44,6 @@ STARTS, WRITES, MISSES = 5, 40, 200
 PAGES_FOR_MEMORY = 20_000
 NAMES = 900_000
 AUTH = wire.basic("root", PASSWORD)
-PATIENCE_SECONDS = 3600
 
 
 class Filled(Cheeseshop):
@@ -67,7 +66,7 @@ class Filled(Cheeseshop):
             self.stop()
             self._copy()
             self.start()
-            self._wait_for_entries()
+            wait_for_entries(self.data, self.projects + sum(WIDE.values()))
 
     def _make_indexes(self) -> None:
         """Chains of four, each index with the one before it as base."""
@@ -97,16 +96,6 @@ class Filled(Cheeseshop):
                     copier.copy(batch, ids[path.partition("/")[2]])
             for files, count in WIDE.items():
                 copier.copy([f"wide-{files}-{place}" for place in range(count)], ids["team00"], files)
-
-    def _wait_for_entries(self) -> None:
-        """Those of the search, which the server makes in the background after such a change."""
-        wanted = self.projects + sum(WIDE.values())
-        for _ in range(PATIENCE_SECONDS):
-            with closing(sqlite3.connect(f"file:{self.data / 'cheeseshop.db'}?mode=ro", uri=True)) as database:
-                if database.execute("SELECT count(*) FROM search_entries").fetchone()[0] >= wanted:
-                    return
-            time.sleep(1)
-        raise SystemExit("the search's entries are not made")
 
     def restart(self) -> float:
         """Seconds from the start of the process to the answer to the first page."""
@@ -249,7 +238,7 @@ def list_table(server: Filled) -> str:
 def main(binary: Path, sizes: list[int]) -> None:
     with tempfile.TemporaryDirectory() as name:
         servers = [Filled(Path(name) / f"with-{size}", binary, size) for size in sizes]
-        try:
+        with stopped(servers):
             for server in servers:
                 began = time.monotonic()
                 server.build()
@@ -261,11 +250,7 @@ def main(binary: Path, sizes: list[int]) -> None:
             print(memory_table(servers) + "\n", flush=True)
             servers[-1].restart()
             print(list_table(servers[-1]))
-        finally:
-            for server in servers:
-                server.stop()
-    RESULTS.mkdir(parents=True, exist_ok=True)
-    (RESULTS / "scale.json").write_text(json.dumps(found, indent=1))
+    keep("scale", found)
 
 
 if __name__ == "__main__":

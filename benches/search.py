@@ -24,6 +24,8 @@ import threading
 import time
 import urllib.parse
 
+from common.filling import wait_for_entries
+
 INDEXES = 50
 SYLLABLES = [first + second for first in "bcdfghklmnprstvwz" for second in ("a", "e", "i", "o", "u", "an", "er", "in", "or")]
 COMMON = "python data client library tools test server simple fast async configuration management for with the and of to".split()
@@ -165,16 +167,10 @@ class Server:
                 return int(line.split()[1]) / 1024
 
 
-def wait_for_entries(database, projects):
+def time_of_entries(database, projects):
     """Waits until every project has its entry; prints how long that took."""
     begin = time.monotonic()
-    while True:
-        db = sqlite3.connect(f"file:{database}?mode=ro", uri=True)
-        count = db.execute("SELECT COUNT(*) FROM search_entries").fetchone()[0]
-        db.close()
-        if count >= projects:
-            break
-        time.sleep(1)
+    wait_for_entries(database.parent, projects)
     seconds = time.monotonic() - begin
     size = sum(path.stat().st_size for path in database.parent.glob(f"{database.name}*"))
     print(f"all entries made in {seconds:.0f} s, {projects / max(seconds, 1):,.0f} a second; the database has {size / 2**20:,.0f} MiB")
@@ -211,7 +207,7 @@ def main():
         database = pathlib.Path(folder) / "cheeseshop.db"
         names, words = fill(database, projects)
         server.start()
-        wait_for_entries(database, projects)
+        time_of_entries(database, projects)
         begin = time.monotonic()
         server.get("/root/pypi/+simple/", Accept="application/vnd.pypi.simple.v1+json")
         print(f"list of {mirrored:,} mirrored names fetched in {time.monotonic() - begin:.1f} s; {server.memory_mib():.0f} MiB")

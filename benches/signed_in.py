@@ -11,16 +11,15 @@ from __future__ import annotations
 
 import argparse
 import base64
-import json
 import statistics
 import tempfile
 from dataclasses import asdict
 from pathlib import Path
 
-from common import RESULTS, tools
+from common import keep, tools
 from common.corpus import Corpus
 from common.load import Figure, Kept, ask
-from common.servers import JSON, PASSWORD, Cheeseshop, Nginx, Server
+from common.servers import JSON, PASSWORD, Cheeseshop, Nginx, Server, stopped
 from common.tables import number, spread, table
 from support import wire
 
@@ -127,7 +126,7 @@ def main() -> None:
         folder = Path(name)
         folder.chmod(0o755)
         servers = [Cheeseshop(folder / "cheeseshop", given.binary.resolve()), Nginx(folder / "nginx")]
-        try:
+        with stopped(servers):
             for server in servers:
                 server.start()
             fill(servers[0], corpus)
@@ -135,11 +134,7 @@ def main() -> None:
             text, figures = sign_in_table(servers[0], given.rounds, given.seconds)
             print(text, flush=True)
             print("\n" + stall_table(servers, given.rounds, given.seconds))
-        finally:
-            for server in servers:
-                server.stop()
-    RESULTS.mkdir(parents=True, exist_ok=True)
-    (RESULTS / "signed_in.json").write_text(json.dumps(figures, indent=1))
+    keep("signed_in", figures)
 
 
 if __name__ == "__main__":

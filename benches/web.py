@@ -17,17 +17,15 @@ import gzip
 import http.client
 import itertools
 import random
-import sqlite3
 import statistics
 import sys
 import tempfile
 import time
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlencode, urlsplit
 
-from common.filling import TEMPLATE, fill
+from common.filling import TEMPLATE, fill, wait_for_entries
 from support.artifacts import sdist_of, wheel_of
 from support.node import Node
 from support.uploads import must_upload
@@ -137,14 +135,6 @@ def pages(every: list[str]) -> list[Page]:
     ]
 
 
-def wait_for_entries(data_dir: Path, count: int) -> None:
-    """Until the search knows all projects, and the server rests."""
-    with closing(sqlite3.connect(f"file:{data_dir / 'cheeseshop.db'}?mode=ro", uri=True)) as database:
-        while database.execute("SELECT count(*) FROM search_entries").fetchone()[0] < count:
-            time.sleep(1)
-    time.sleep(RESTING_SECONDS)
-
-
 def _search(words: str) -> str:
     return f"/_/search?{urlencode({'q': words})}"
 
@@ -165,6 +155,7 @@ def main() -> None:
             print(f"{count} projects written in {time.monotonic() - begin:.0f} s", file=sys.stderr)
             node.start()
             wait_for_entries(node.data_dir, count)
+            time.sleep(RESTING_SECONDS)
             browser = Browser(node.url)
             browser.sign_in(node.root.name, node.root.password)
             print("| page | median | 95 % | size |\n|---|---|---|---|")

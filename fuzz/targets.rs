@@ -186,7 +186,9 @@ pub fn description_text(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     for markup in ["text/markdown", "text/x-rst", "text/plain", ""] {
         let html = description::render(text, Some(markup), Images::Blocked).html;
-        for never in ["<script", "<style", "<iframe", "<form", "<img", "javascript:\"", " onclick=", " onerror="] {
+        for never in
+            ["<script", "<style", "<iframe", "<form", "<img", "href=\"javascript:", "src=\"javascript:", " onclick=", " onerror="]
+        {
             assert!(
                 !html
                     .to_ascii_lowercase()

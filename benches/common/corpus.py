@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import random
 from dataclasses import dataclass, field
 
@@ -50,7 +49,3 @@ def form(artifact: Artifact) -> tuple[bytes, str]:
     """The form that publishes it, as twine sends it, and its Content-Type."""
     fields = upload_fields(artifact)
     return multipart([*fields[:-1], ("requires_python", REQUIRES_PYTHON), fields[-1]])
-
-
-def sha256(artifact: Artifact) -> str:
-    return hashlib.sha256(artifact.data).hexdigest()

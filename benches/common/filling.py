@@ -8,6 +8,7 @@ from __future__ import annotations
 import itertools
 import random
 import sqlite3
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -22,6 +23,7 @@ young async cache client cloud code config core crypto data date db docs event f
 mail map math mesh mock net parser path pipe plot pool proxy query queue random route rule schema server shell signal socket sort sql state
 stream string sync table task test text time token tool tree type url util vector view watch web worker xml yaml zone""".split()
 BATCH = 2000
+PATIENCE_SECONDS = 3600
 
 
 def names(count: int) -> Iterator[str]:
@@ -127,6 +129,16 @@ def opened(data_dir: Path) -> Iterator[Copier]:
         # What makes the search's entries has run already, and is to look again.
         database.execute("UPDATE jobs SET run = 0 WHERE kind = 'search'")
         database.commit()
+
+
+def wait_for_entries(data_dir: Path, count: int) -> None:
+    """Until the search of the running server knows so many projects; it makes their entries in the background."""
+    with closing(sqlite3.connect(f"file:{data_dir / 'cheeseshop.db'}?mode=ro", uri=True)) as database:
+        for _ in range(PATIENCE_SECONDS):
+            if database.execute("SELECT count(*) FROM search_entries").fetchone()[0] >= count:
+                return
+            time.sleep(1)
+    raise SystemExit("the search's entries are not made")
 
 
 def batches(every: list[str]) -> Iterator[list[str]]:

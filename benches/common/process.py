@@ -9,8 +9,6 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from runner.ports import free_port  # noqa: F401  (for those who start servers)
-
 SERVER_CORE, LOAD_CORE = 0, 1
 """Servers run on the one, what asks them on the other."""
 TICKS = os.sysconf("SC_CLK_TCK")

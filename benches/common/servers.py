@@ -11,16 +11,19 @@ import json
 import re
 import subprocess
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urldefrag, urljoin
 
+from runner.ports import free_port
 from support import wire
 from support.artifacts import Artifact
 
 from . import tools
 from .corpus import Corpus, form
 from .load import Form, Kept
-from .process import SERVER_CORE, Process, free_port
+from .process import SERVER_CORE, Process
 
 JSON = wire.SIMPLE_JSON
 HTML = "text/html"
@@ -218,6 +221,16 @@ class Floor(Server):
 
     def fill(self, corpus: Corpus) -> None:
         """It has what it needs."""
+
+
+@contextmanager
+def stopped(servers: list[Server]) -> Iterator[None]:
+    """Whatever happens, none of them runs afterwards; some may be added meanwhile."""
+    try:
+        yield
+    finally:
+        for server in servers:
+            server.stop()
 
 
 class Cheeseshop(Server):

@@ -150,19 +150,18 @@ fn legible(text: &str) -> &str {
 
 /// Searches, in the index that was called, or everywhere.
 async fn find(site: &Site, call: &Call<'_>, at: Option<At<'_>>, spec: &Spec) -> Result<Result<Value, Fault>> {
-    let default = match at {
-        // Who may not read it learns no name of it.
-        Some(At::Default) if site.core.tree.load().default.is_some() => Some(super::sight(site, call, At::Default, None)?),
-        _ => None,
-    };
+    let tree = site.core.tree.load();
     let index = match at {
         Some(At::Index(user, index)) => Some((user, index)),
-        _ => default.as_ref().map(|sight| &sight.place.index.path).map(|path| (path.user.as_str(), path.index.as_str())),
+        Some(At::Default) => tree.default.as_ref().map(|path| (path.user.as_str(), path.index.as_str())),
+        None => None,
     };
     let wanted = Wanted { text: &spec.text, index, page: 1, size: limits::SEARCH_RPC_HITS };
     match search::search(&site.core, call.caller, wanted).await {
         Ok(found) => Ok(Ok(found.hits.iter().filter(|hit| hit.matched <= spec.deepest).map(as_pip_reads_it).collect())),
         Err(Error::BadRequest(text)) => Ok(Err(Fault::new(Fault::INVALID_PARAMETERS, text))),
+        // Who may not read the default index learns no name of it.
+        Err(Error::NotFound(_)) if at == Some(At::Default) => Err(super::no_default()),
         Err(other) => Err(other),
     }
 }

@@ -10,7 +10,6 @@ import asyncio
 import itertools
 import random
 import resource
-import selectors
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -127,12 +126,10 @@ def test_silent_and_slow_heads(house: House, attack) -> None:
     whole = get("/+api")
     with attack("silent sockets, and heads byte by byte") as attempt:
         silent, slow = [Raw(house.node) for _ in range(300)], [Raw(house.node) for _ in range(300)]
-        began = time.monotonic()
         for at in range(HEAD_SECONDS + 3):
             for raw in slow:
                 raw.send(whole[at : at + 1])
             time.sleep(1)
-        assert time.monotonic() - began >= HEAD_SECONDS
         for raw in silent + slow:
             must_refuse(attempt, raw.read(), "silence")
             raw.close()
@@ -168,7 +165,7 @@ def test_slow_bodies_and_readers(house: House, attack) -> None:
 
 
 def test_idle_connections(house: House, attack) -> None:
-    """As many connections as this machine lets one client open, up to 10,000, each of which has been served once and then says nothing."""
+    """As many connections as this machine lets one client open, up to 10,000, each of which asks once and then says nothing."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     count = min(IDLE, max(100, hard - 1000))
@@ -187,6 +184,7 @@ def test_idle_connections(house: House, attack) -> None:
             time.sleep(5)
             for connection in idle:
                 attempt.case(_state(connection))
+            assert any(what.startswith("served") for what in attempt.outcome), attempt.outcome
     finally:
         for connection in idle:
             connection.close()
@@ -307,7 +305,7 @@ def _smuggling() -> Iterator[tuple[str, bytes, str]]:
         for method in (b"GET", b"OPTIONS", b"CONNECT", b"TRACE"):
             yield "odd targets", method + b" " + target + b" HTTP/1.1\r\nHost: index.example\r\nConnection: close\r\n\r\n", "alone or refuse"
     for method in (b"GET", b"HEAD", b"DELETE"):
-        yield "a body that nobody expects", method + b" /+api HTTP/1.1\r\nHost: a\r\nContent-Length: 49\r\n\r\n" + MARK[:49], "alone"
+        yield "a body that nobody expects", method + b" /+api HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n" % len(MARK) + MARK, "alone"
 
 
 def test_smuggling(house: House, attack) -> None:
@@ -315,15 +313,15 @@ def test_smuggling(house: House, attack) -> None:
     with attack("smuggling shapes") as attempt:
         for name, data, wanted in _smuggling():
             answers = exchange(house.node, data)
-            found = statuses(answers)
+            found = statuses(answers, to_head=data.startswith(b"HEAD "))
             what = f"{name}: {data[:200]!r}: {found} {answers[:300]!r}"
             assert all(status < 500 or status in (501, 505) for status in found), what
-            # The smuggled request would be the second answer, and the only one that speaks of its address.
+            # What was smuggled would be the second answer.
             smuggled = len(found) > 1
             refused = not smuggled and (not found or found[0] in (400, 405, 404, 414, 417, 431, 501, 505))
             fits = {
                 "refuse": not smuggled and (not found or found[0] in (400, 414, 431, 501, 505)),
-                "alone": not smuggled,
+                "alone": len(found) == 1,
                 "alone or refuse": not smuggled,
                 "one or refuse": refused or len(found) == 2,
             }[wanted]
@@ -333,9 +331,9 @@ def test_smuggling(house: House, attack) -> None:
 
 TRICKS = (
     "..", "%2e%2e", "%2E.", ".%2e", "%252e%252e", "..%2f..", "..%5c..", "..\\..", "%2e%2e%2f%2e%2e%2fetc%2fpasswd", "....//", "%c0%ae%c0%ae", "%c0%af",
-    "%e0%80%ae", "%ff", "%fe%ff", "%80", "%ed%a0%80", "%f4%90%80%80", "%00", "a%00b", "%00..", "%0a", "%0d%0aX: y", "%7f", "%09", "%20", "%", "%2", "%zz", "%2%65",
+    "%e0%80%ae", "%ff", "%fe%ff", "%80", "%ed%a0%80", "%f4%90%80%80", "%00", "a%00b", "%00..", "%0a", "%0d%0aX:%20y", "%7f", "%09", "%20", "%", "%2", "%zz", "%2%65",
     ".", "...", "~root", "file:%2f%2f%2fetc%2fpasswd", "http:%2f%2f127.0.0.1", "con", "nul.", "a" * 255, "a" * 1000, "%61" * 1000, "é".encode().hex(), "%c3%a9",
-    "%ef%bc%8e%ef%bc%8e", "%e2%80%ae", "'", '"', "<script>", "`id`", "$(id)", ";id", "|id", "{{7*7}}", "*", "?", "%3f", "%23", "+f", "%2bf", "+simple", "_", "%5f",
+    "%ef%bc%8e%ef%bc%8e", "%e2%80%ae", "'", '"', "<script>", "%3Cscript%3E", "`id`", "$(id)", ";id", "|id", "{{7*7}}", "*", "?", "%3f", "%23", "+f", "%2bf", "+simple", "_", "%5f",
     "a/../b", "a//b", "-", "--help", "0", "-1", "9" * 400, "1.0%2b" + "x" * 200, "1!" + "9" * 200,
 )  # fmt: skip
 PATHS = (

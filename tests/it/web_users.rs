@@ -29,12 +29,12 @@ both! {
         let root = Browser::of(&shop, "root").await;
         let first = root.page("/_/users").await;
         first.must_say("102 users in all");
-        assert!(first.says(">alice<") && first.says("user097") && !first.says("user098"));
+        assert!(first.text().contains(">alice<") && first.says("user097") && !first.says("user098"));
         assert!(first.text().contains("href=\"/_/users?q=&#38;after=user097\" rel=\"next\""), "{}", first.text());
         let second = root.page("/_/users?q=&after=user097").await;
         assert!(second.says("user098") && second.says("user099") && second.says("From the beginning") && !second.says("user001"));
         let found = root.page("/_/users?q=R09").await;
-        assert!(found.says("user090") && found.says("user099") && !found.says("user080") && !found.says(">alice<"));
+        assert!(found.says("user090") && found.says("user099") && !found.says("user080") && !found.text().contains(">alice<"));
         root.page("/_/users?q=%25").await.must_say("No user has “%”");
     }
 

@@ -68,8 +68,8 @@ def exchange(node: Node, data: bytes) -> bytes:
         raw.close()
 
 
-def statuses(answers: bytes) -> list[int]:
-    """The status of each answer, in order; `100 Continue` is none."""
+def statuses(answers: bytes, to_head: bool = False) -> list[int]:
+    """The status of each answer, in order; `100 Continue` is none. Answers `to_head` have no body."""
     found, rest = [], answers
     while rest.startswith(b"HTTP/1."):
         head, _, rest = rest.partition(b"\r\n\r\n")
@@ -77,7 +77,7 @@ def statuses(answers: bytes) -> list[int]:
         if status != 100:
             found.append(status)
         length = next((int(line[15:]) for line in head.split(b"\r\n") if line.lower().startswith(b"content-length:")), 0)
-        rest = rest[length:]
+        rest = rest if to_head else rest[length:]
     return found
 
 

@@ -97,7 +97,8 @@ impl Page {
     pub fn says(&self, words: &str) -> bool {
         let escaped =
             words.replace('&', "&#38;").replace('<', "&#60;").replace('>', "&#62;").replace('"', "&#34;").replace('\'', "&#39;");
-        self.text().contains(&escaped) || self.text().contains(words)
+        // Words that could be markup must be escaped.
+        self.text().contains(&escaped) || !words.contains(['<', '>', '&']) && self.text().contains(words)
     }
 
     #[track_caller]
