@@ -104,7 +104,9 @@ pub fn page(data: &[u8]) {
             }
         }
         if let Ok(names) = page_parse::parse_list(form, data) {
-            assert!(names.is_sorted());
+            assert!(
+                names.iter().is_sorted_by(|one, next| one < next) && names.iter().all(|name| ProjectName::parse(name).is_ok())
+            );
         }
     }
 }

@@ -303,6 +303,12 @@ pub const LISTING_BYTES: usize = 1024;
 pub const PACK_BYTES_MIN: usize = 256;
 /// Bytes of pages in memory, unless `--page-cache` says otherwise.
 pub const PAGE_CACHE_BYTES: u64 = 64 << 20;
+/// Bytes of lists of projects in memory, packed: beside the pages. The one of the largest public index takes about 25 MB in one form.
+pub const PROJECT_LISTS_BYTES: u64 = 64 << 20;
+/// How long such a list stays in memory when nobody asks for it.
+pub const PROJECT_LISTS_IDLE: Duration = Duration::from_secs(600);
+/// Bytes of a list that are rendered, or unpacked for a client that takes it only as it is, at once.
+pub const PROJECT_LIST_PIECE_BYTES: usize = 64 * 1024;
 /// gzip's level for pages: they are packed once and sent often.
 pub const PAGE_GZIP_LEVEL: u32 = 6;
 /// zstd's level for pages.

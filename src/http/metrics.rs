@@ -100,6 +100,9 @@ fn pages(text: &mut Text, core: &Core) {
     text.gauge("cheeseshop_listing_cache_listings", "Listings in memory, from which pages and links are made.", listings);
     text.gauge("cheeseshop_listing_cache_bytes", "Bytes that listings in memory are counted as.", listing_bytes);
     text.gauge("cheeseshop_page_budget_bytes", "Bytes for both together (--page-cache).", core.rules.page_cache);
+    let (lists, list_bytes) = core.project_lists.usage();
+    text.gauge("cheeseshop_project_list_cache_lists", "Lists of projects in memory.", lists);
+    text.gauge("cheeseshop_project_list_cache_bytes", "Bytes that lists of projects in memory are counted as.", list_bytes);
     text.counter("cheeseshop_stale_answers_total", "Answers that were marked as possibly out of date.", &metrics.stale_answers);
 }
 

@@ -5,11 +5,13 @@ use super::etag::Etag;
 use super::reply::{self, CachePolicy, Reply};
 use super::router::{At, Depth};
 use super::{Call, Site};
+use crate::db::Serial;
 use crate::error::{Error, Result};
 use crate::index::access::{self, Sight};
+use crate::index::mirror;
 use crate::index::pages::{self, Form, Mount, Packing, Page};
-use crate::index::{mirror, projects};
-use crate::pypi::{ProjectName, page_html, page_json};
+use crate::index::project_lists::{self, ProjectList};
+use crate::pypi::ProjectName;
 use axum::body::Body;
 use axum::http::header::{
     ACCEPT, ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, ETAG, IF_NONE_MATCH, LOCATION, VARY,
@@ -95,12 +97,22 @@ fn header(headers: &HeaderMap, name: axum::http::HeaderName) -> Option<&str> {
     headers.get(name).and_then(|value| value.to_str().ok())
 }
 
-fn packing(headers: &HeaderMap) -> (Packing, Encoding) {
-    match accept::encoding(header(headers, ACCEPT_ENCODING)) {
-        Encoding::Identity => (Packing::Identity, Encoding::Identity),
-        Encoding::Gzip => (Packing::Gzip, Encoding::Gzip),
-        Encoding::Zstd => (Packing::Zstd, Encoding::Zstd),
+/// How an answer is packed, and the name of that: what the client takes, if `used` finds it worth while.
+fn packing(headers: &HeaderMap, used: impl FnOnce(Packing) -> Packing) -> (Packing, Encoding) {
+    let wanted = match accept::encoding(header(headers, ACCEPT_ENCODING)) {
+        Encoding::Identity => Packing::Identity,
+        Encoding::Gzip => Packing::Gzip,
+        Encoding::Zstd => Packing::Zstd,
+    };
+    match used(wanted) {
+        Packing::Identity => (Packing::Identity, Encoding::Identity),
+        Packing::Gzip => (Packing::Gzip, Encoding::Gzip),
+        Packing::Zstd => (Packing::Zstd, Encoding::Zstd),
     }
+}
+
+fn is_known(headers: &HeaderMap, etag: &Etag) -> bool {
+    header(headers, IF_NONE_MATCH).is_some_and(|list| etag.is_among(list))
 }
 
 /// Sends a page, or says that the client has it already. Nothing on this way touches a database or a disk.
@@ -111,28 +123,30 @@ pub(super) async fn send(
     cache: CachePolicy,
     by_agent: bool,
 ) -> Result<Reply> {
-    let (wanted, encoding) = packing(headers);
-    let packing = page.packing(wanted);
-    let encoding = if packing == Packing::Identity { Encoding::Identity } else { encoding };
+    let (packing, encoding) = packing(headers, |wanted| page.packing(wanted));
     let etag = Etag::of_digest(&page.digest).encoded(encoding);
-    let known = header(headers, IF_NONE_MATCH).is_some_and(|list| etag.is_among(list));
-    let mut reply = match known {
+    let mut reply = match is_known(headers, &etag) {
         true => unchanged(),
         false => full(page.bytes(packing).await?, content_type, encoding),
     };
+    describe(&mut reply, &etag, cache, page.serial, by_agent);
+    if let Some(since) = page.stale_since
+        && let Ok(warning) =
+            HeaderValue::try_from(format!("110 cheeseshop \"upstream does not answer; this is from {}\"", since.http_date()))
+    {
+        reply.headers_mut().insert("warning", warning);
+    }
+    Ok(reply)
+}
+
+/// What caches and mirroring tools want to know.
+fn describe(reply: &mut Reply, etag: &Etag, cache: CachePolicy, serial: Serial, by_agent: bool) {
     let head = reply.headers_mut();
     head.insert(ETAG, etag.header());
     head.insert(CACHE_CONTROL, cache.header());
     let vary = if by_agent { "Accept, Accept-Encoding, User-Agent" } else { "Accept, Accept-Encoding" };
     head.insert(VARY, HeaderValue::from_static(vary));
-    head.insert("x-pypi-last-serial", HeaderValue::from(page.serial.0));
-    if let Some(since) = page.stale_since
-        && let Ok(warning) =
-            HeaderValue::try_from(format!("110 cheeseshop \"upstream does not answer; this is from {}\"", since.http_date()))
-    {
-        head.insert("warning", warning);
-    }
-    Ok(reply)
+    head.insert("x-pypi-last-serial", HeaderValue::from(serial.0));
 }
 
 fn unchanged() -> Reply {
@@ -142,14 +156,18 @@ fn unchanged() -> Reply {
 }
 
 fn full(body: Bytes, content_type: &'static str, encoding: Encoding) -> Reply {
-    let mut reply = Response::new(Body::empty());
+    let length = body.len() as u64;
+    with_body(Body::from(body), length, content_type, encoding)
+}
+
+fn with_body(body: Body, length: u64, content_type: &'static str, encoding: Encoding) -> Reply {
+    let mut reply = Response::new(body);
     let head = reply.headers_mut();
     head.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
-    head.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
+    head.insert(CONTENT_LENGTH, HeaderValue::from(length));
     if let Some(name) = encoding.content_encoding() {
         head.insert(CONTENT_ENCODING, HeaderValue::from_static(name));
     }
-    *reply.body_mut() = Body::from(body);
     reply
 }
 
@@ -164,16 +182,27 @@ pub async fn list(site: &Site, call: &Call<'_>, at: At<'_>) -> Result<Reply> {
     // Where the address lacks its slash, links are relative to the folder above.
     let last = call.path.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
     let below = if call.slash { String::new() } else { format!("{last}/") };
-    let serial = site.core.changes.seen();
-    let names = projects::names(&site.core, &sight).await?;
-    let title = sight.place.index.path.to_string();
-    let body = tokio::task::spawn_blocking(move || match json {
-        true => page_json::render_list(names.iter().map(|(name, serial)| (name.as_str(), serial.0)), serial.0),
-        false => page_html::render_list(&title, &below, names.keys().map(ProjectName::as_str)).into_bytes(),
-    });
-    let page = Arc::new(Page::once(body.await?.into(), serial));
+    // JSON has no links.
+    let (kind, below) = if json { (Form::Json, "") } else { (Form::Html, below.as_str()) };
+    let list = project_lists::list(&site.core, &sight, kind, below).await?;
     let cache = CachePolicy::Page { max_age: sight.place.index.settings.page_max_age, public: sight.place.all_public };
-    send(call.headers, page, form.content_type(), cache, false).await
+    send_list(call.headers, &list, form.content_type(), cache).await
+}
+
+/// Sends a list, or says that the client has it already.
+async fn send_list(headers: &HeaderMap, list: &ProjectList, content_type: &'static str, cache: CachePolicy) -> Result<Reply> {
+    let (packing, encoding) = packing(headers, |wanted| list.packing(wanted));
+    let etag = Etag::of_digest(&list.digest).encoded(encoding);
+    let mut reply = match is_known(headers, &etag) {
+        true => unchanged(),
+        false => match packing {
+            Packing::Identity => with_body(Body::from_stream(list.identity()?), list.length, content_type, encoding),
+            Packing::Gzip => full(list.gzip().await?, content_type, encoding),
+            Packing::Zstd => full(list.zstd(), content_type, encoding),
+        },
+    };
+    describe(&mut reply, &etag, cache, list.serial, false);
+    Ok(reply)
 }
 
 /// The links of an HTML list are relative to its address with the slash.

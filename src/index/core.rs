@@ -11,6 +11,7 @@ use super::listing::Listings;
 use super::mirror::{Forced, Outcomes};
 use super::nodes::Nodes;
 use super::pages::Pages;
+use super::project_lists::ProjectLists;
 use super::search::Searches;
 use super::settings::UploadChecks;
 use super::store_try::StoreTry;
@@ -51,6 +52,8 @@ pub struct Core {
     pub listings: Listings,
     /// Rendered pages.
     pub pages: Pages,
+    /// Rendered lists of projects.
+    pub project_lists: ProjectLists,
     /// Directories of documentation archives.
     pub directories: Directories,
     /// Downloads that are not written yet.
@@ -134,6 +137,7 @@ impl Core {
             nodes: Nodes::default(),
             listings,
             pages,
+            project_lists: ProjectLists::default(),
             directories: Directories::default(),
             downloads: Counts::default(),
             throttle: Throttle::default(),

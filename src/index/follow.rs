@@ -41,6 +41,8 @@ struct Noted {
     projects: HashMap<ProjectName, HashMap<IndexId, Serial>>,
     /// The last change of an index as a whole.
     indexes: HashMap<IndexId, Serial>,
+    /// The last change of an index or of any project in it.
+    anything: HashMap<IndexId, Serial>,
     /// Everything up to here counts as changed: set when the notes grow too long and are thrown away.
     floor: Serial,
 }
@@ -74,9 +76,16 @@ impl Changes {
             && indexes.into_iter().all(|id| older(noted.indexes.get(&id)) && older(of_project.and_then(|map| map.get(&id))))
     }
 
+    /// Whether nothing at all has changed in `indexes` after `since`.
+    pub fn all_unchanged(&self, mut indexes: impl Iterator<Item = IndexId>, since: Serial) -> bool {
+        let noted = self.noted.read().unwrap_or_else(PoisonError::into_inner);
+        noted.floor <= since && indexes.all(|id| noted.anything.get(&id).is_none_or(|serial| *serial <= since))
+    }
+
     fn note(&self, entry: &db::journal::Entry) {
         let Some(index) = entry.index_id else { return };
         let mut noted = self.noted.write().unwrap_or_else(PoisonError::into_inner);
+        noted.anything.insert(index, entry.serial);
         match &entry.project {
             Some(project) => drop(noted.projects.entry(project.clone()).or_default().insert(index, entry.serial)),
             // An index that is gone is in no order any more, so whoever inherited from it would not find its note.
@@ -188,6 +197,7 @@ async fn start_over(core: &Core) -> Result<()> {
     );
     core.changes.forget(newest);
     core.pages.forget_all();
+    core.project_lists.forget_all();
     core.listings.forget_all();
     core.verified.forget_all();
     core.outcomes.forget_all();

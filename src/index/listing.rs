@@ -19,21 +19,33 @@ use moka::future::Cache;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-/// What a listing was made for: an index, the part of its order that the caller may read, and a project.
+/// An index, and the part of its order that the caller may read.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Key {
+pub struct Scope {
     index: IndexId,
     /// `None`: everything, which is the common case and costs nothing to compare.
     visible: Option<Arc<[IndexId]>>,
+}
+
+impl From<&Sight> for Scope {
+    fn from(sight: &Sight) -> Self {
+        let all = sight.visible.len() == sight.place.order.len();
+        let visible = (!all).then(|| sight.visible.iter().map(|index| index.id).collect());
+        Self { index: sight.place.index.id, visible }
+    }
+}
+
+/// What a listing was made for.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Key {
+    scope: Scope,
     project: ProjectName,
 }
 
 impl Key {
     /// The key of what `sight` shows of `project`.
     pub fn new(sight: &Sight, project: &ProjectName) -> Self {
-        let all = sight.visible.len() == sight.place.order.len();
-        let visible = (!all).then(|| sight.visible.iter().map(|index| index.id).collect());
-        Self { index: sight.place.index.id, visible, project: project.clone() }
+        Self { scope: sight.into(), project: project.clone() }
     }
 }
 
@@ -153,7 +165,7 @@ async fn gather(core: &Arc<Core>, sight: &Sight, project: &ProjectName) -> Resul
 
 /// Whether the indexes that were looked at are still the ones of the order, with the options they had. Asked after the serial was
 /// noted: the tree is replaced before the serial that replaces it can be seen.
-fn is_present(core: &Core, sight: &Sight) -> bool {
+pub(super) fn is_present(core: &Core, sight: &Sight) -> bool {
     let tree = core.tree.load();
     tree.at(&sight.place.index.path).is_some_and(|place| Arc::ptr_eq(&place.order, &sight.place.order))
 }

@@ -40,6 +40,7 @@ pub mod owner;
 pub mod pages;
 pub mod passwords;
 pub mod project_info;
+pub mod project_lists;
 pub mod projects;
 pub mod publish;
 pub mod push;

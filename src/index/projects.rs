@@ -1,37 +1,81 @@
-//! The list of all projects of an index, its bases and mirrors.
+//! The names of all projects of an index, its bases and mirrors, and asking upstreams for theirs.
 
 use super::access::{self, Caller, Sight};
 use super::core::Core;
 use super::mirror;
 use super::settings::Kind;
 use super::tree::Index;
+use crate::clock::Timestamp;
 use crate::db::journal::{Action, Change};
 use crate::db::mirrors::MirrorPage;
 use crate::db::{self, Serial};
 use crate::error::{Error, Result};
 use crate::limits;
-use crate::pypi::{ProjectName, page_parse};
+use crate::pypi::{NameList, ProjectName, page_parse};
 use crate::upstream::PageAnswer;
 use serde_json::Value;
-use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
-/// Names and the serial of each one's last change, sorted by name, each name once.
+/// The names of an index, its bases and mirrors, as they were found.
+#[derive(Debug, Default)]
+pub struct Roll {
+    /// Projects of stages, and those that mirrors have pages of.
+    pub(super) rows: Vec<(ProjectName, Serial)>,
+    /// What upstreams list.
+    pub(super) lists: Vec<NameList>,
+}
+
+impl Roll {
+    /// Sorted by name, each name once, with the serial of its last change here.
+    pub fn sorted(&self) -> Vec<(&str, Serial)> {
+        let listed = self.lists.iter().flat_map(NameList::iter).map(|name| (name, Serial::NONE));
+        let mut all: Vec<_> = listed.chain(self.rows.iter().map(|(name, serial)| (name.as_str(), *serial))).collect();
+        // Made for what is sorted in parts.
+        all.sort_by_key(|(name, _)| *name);
+        all.dedup_by(|next, kept| {
+            let same = next.0 == kept.0;
+            if same {
+                kept.1 = kept.1.max(next.1);
+            }
+            same
+        });
+        all
+    }
+}
+
+/// The names, as far as they are known here; nobody is asked.
 ///
 /// A mirror that has never been able to ask for its upstream's list contributes the projects it has pages of.
-pub async fn names(core: &Arc<Core>, sight: &Sight) -> Result<BTreeMap<ProjectName, Serial>> {
-    let mut all = BTreeMap::new();
+pub async fn roll(core: &Core, sight: &Sight) -> Result<Roll> {
+    let mut roll = Roll::default();
+    let mut c = core.db.read().await?;
     for index in sight.visible.iter() {
-        let names = match index.kind {
-            Kind::Stage => db::projects::names(&mut core.db.read().await?, index.id).await?,
-            Kind::Mirror => mirrored(core, index).await?,
-        };
-        for (name, serial) in names {
-            let newest = all.entry(name).or_insert(serial);
-            *newest = serial.max(*newest);
+        roll.rows.extend(match index.kind {
+            Kind::Stage => db::projects::names(&mut c, index.id).await?,
+            Kind::Mirror => db::mirrors::page_names(&mut c, index.id).await?,
+        });
+        if names_upstream(index)
+            && let Some(row) = db::mirrors::page(&mut c, index.id, LIST).await?
+        {
+            roll.lists.push(unpack(row.body).await?);
         }
     }
-    Ok(all)
+    Ok(roll)
+}
+
+/// Makes the mirrors ask for their upstreams' lists if it is time. Returns until when all of them need not ask again; `None`: for ever.
+pub async fn refresh(core: &Core, sight: &Sight) -> Result<Option<Timestamp>> {
+    let mut first = None;
+    for index in sight.visible.iter().filter(|index| names_upstream(index) && !core.rules.offline) {
+        let until = refresh_list(core, index).await?;
+        first = Some(first.map_or(until, |before: Timestamp| before.min(until)));
+    }
+    Ok(first)
+}
+
+fn names_upstream(index: &Index) -> bool {
+    index.kind == Kind::Mirror && !index.settings.mirror_no_project_list
 }
 
 /// What the stage itself holds, without its bases, sorted: devpi's `projects`.
@@ -45,40 +89,28 @@ pub async fn own(core: &Core, index: &Index) -> Result<Vec<ProjectName>> {
 
 /// Where the list of all upstream's projects is kept: no project has this name.
 pub(super) const LIST: &str = "";
+const REST: Duration = limits::MIRROR_REST_AFTER_FAILURE;
 
-async fn mirrored(core: &Arc<Core>, index: &Arc<Index>) -> Result<Vec<(ProjectName, Serial)>> {
-    let mut known = db::mirrors::page_names(&mut core.db.read().await?, index.id).await?;
-    if !index.settings.mirror_no_project_list {
-        let listed = upstream_list(core, index).await?;
-        known.extend(listed.into_iter().map(|name| (name, Serial::NONE)));
-    }
-    Ok(known)
-}
-
-/// Upstream's list: as kept while it is fresh, else asked for, else as kept, else nothing.
-async fn upstream_list(core: &Arc<Core>, index: &Arc<Index>) -> Result<Vec<ProjectName>> {
+async fn refresh_list(core: &Core, index: &Index) -> Result<Timestamp> {
     let _turn = core.refreshes.turn((index.id, None)).await;
     let row = db::mirrors::page(&mut core.db.read().await?, index.id, LIST).await?;
+    let expiry = index.settings.mirror_cache_expiry;
     let now = core.clock.now();
-    let rest = limits::MIRROR_REST_AFTER_FAILURE * u32::try_from(row.as_ref().map_or(0, |row| row.failures.min(1))).unwrap_or(0);
-    let fresh = row.as_ref().is_some_and(|row| now < row.checked.plus(index.settings.mirror_cache_expiry.max(rest)));
-    if !fresh
-        && !core.rules.offline
-        && let Asked::Listed(names) = ask(core, index, row.as_ref()).await?
-    {
-        return Ok(names);
-    }
-    match row {
-        Some(row) => unpack(row.body).await,
-        None => Ok(Vec::new()),
+    let until = row.as_ref().map(|row| row.checked.plus(if row.failures > 0 { expiry.max(REST) } else { expiry }));
+    match until {
+        Some(until) if now < until => Ok(until),
+        _ => match ask(core, index, row.as_ref()).await? {
+            Asked::Listed(_) | Asked::Unchanged => Ok(now.plus(expiry)),
+            Asked::Failed(_) => Ok(now.plus(expiry.max(REST))),
+        },
     }
 }
 
 /// What came of asking upstream for its list.
 #[derive(Debug)]
 pub enum Asked {
-    /// The list.
-    Listed(Vec<ProjectName>),
+    /// A list, which is kept now; how many names it has.
+    Listed(usize),
     /// What is kept still holds.
     Unchanged,
     /// It did not give one: why.
@@ -129,8 +161,9 @@ async fn ask(core: &Core, index: &Index, row: Option<&MirrorPage>) -> Result<Ask
         tokio::task::spawn_blocking(move || page_parse::parse_list(content_type.as_deref().unwrap_or_default(), &body)).await?;
     match parsed {
         Ok(names) => {
-            keep(core, index, row, &names, etag).await?;
-            Ok(Asked::Listed(names))
+            let count = names.iter().count();
+            keep(core, index, row, names, etag).await?;
+            Ok(Asked::Listed(count))
         }
         Err(error) => {
             tracing::warn!(index = %index.path, %error, "upstream's list of projects cannot be read");
@@ -146,9 +179,8 @@ async fn touch(core: &Core, index: &Index, failures: i64) -> Result<()> {
     Ok(())
 }
 
-async fn keep(core: &Core, index: &Index, row: Option<&MirrorPage>, names: &[ProjectName], etag: Option<String>) -> Result<()> {
-    let text: String = names.iter().flat_map(|name| [name.as_str(), "\n"]).collect();
-    let pack = move || zstd::bulk::compress(text.as_bytes(), limits::RECORD_COMPRESSION);
+async fn keep(core: &Core, index: &Index, row: Option<&MirrorPage>, names: NameList, etag: Option<String>) -> Result<()> {
+    let pack = move || zstd::bulk::compress(names.as_text().as_bytes(), limits::RECORD_COMPRESSION);
     let body = tokio::task::spawn_blocking(pack).await??;
     let now = core.clock.now();
     let page = MirrorPage { etag, digest: None, serial: None, checked: now, changed: now, failures: 0, body };
@@ -169,10 +201,7 @@ pub(super) fn unpacked(body: &[u8]) -> std::io::Result<impl std::io::Read> {
     zstd::Decoder::new(body)
 }
 
-async fn unpack(body: Vec<u8>) -> Result<Vec<ProjectName>> {
-    let work = tokio::task::spawn_blocking(move || {
-        let text = std::io::read_to_string(unpacked(&body)?)?;
-        Ok::<_, std::io::Error>(text.lines().filter_map(|line| ProjectName::parse(line).ok()).collect())
-    });
-    work.await?.map_err(Error::from)
+async fn unpack(body: Vec<u8>) -> Result<NameList> {
+    let work = tokio::task::spawn_blocking(move || std::io::read_to_string(unpacked(&body)?).map(NameList::of_text));
+    Ok(work.await??)
 }

@@ -4,6 +4,7 @@
 //! URLs arrive percent-encoded; what happens here is escaping for HTML, of every value, always.
 
 use super::{PageFile, PageMetadata, ProjectPage};
+use std::io;
 
 /// What one anchor takes in the output, roughly, so that the text grows once.
 const ANCHOR_BYTES: usize = 480;
@@ -34,20 +35,27 @@ pub fn render(page: &ProjectPage) -> String {
 
 /// Writes the list of an index's projects. `names` are normalized; `below` stands before each name in the links, which are
 /// relative to the list's own address.
-pub fn render_list<'a>(title: &str, below: &str, names: impl Iterator<Item = &'a str>) -> String {
-    let mut out = String::with_capacity(FRAME_BYTES);
-    begin(&mut out);
-    heading(&mut out, title);
+pub fn render_list<'a>(
+    out: &mut impl io::Write,
+    title: &str,
+    below: &str,
+    names: impl Iterator<Item = &'a str>,
+) -> io::Result<()> {
+    let mut line = String::with_capacity(FRAME_BYTES);
+    begin(&mut line);
+    heading(&mut line, title);
     for name in names {
-        out.push_str("<a href=\"");
-        escape(&mut out, below);
-        escape(&mut out, name);
-        out.push_str("/\">");
-        escape(&mut out, name);
-        out.push_str("</a><br />\n");
+        out.write_all(line.as_bytes())?;
+        line.clear();
+        line.push_str("<a href=\"");
+        escape(&mut line, below);
+        escape(&mut line, name);
+        line.push_str("/\">");
+        escape(&mut line, name);
+        line.push_str("</a><br />\n");
     }
-    out.push_str("</body>\n</html>\n");
-    out
+    line.push_str("</body>\n</html>\n");
+    out.write_all(line.as_bytes())
 }
 
 fn begin(out: &mut String) {
@@ -183,7 +191,9 @@ mod tests {
 
     #[test]
     fn a_list_links_below_itself() {
-        insta::assert_snapshot!(render_list("a & b", "", ["foo", "bar-baz"].into_iter()), @r#"
+        let mut out = Vec::new();
+        render_list(&mut out, "a & b", "", ["foo", "bar-baz"].into_iter()).unwrap();
+        insta::assert_snapshot!(String::from_utf8(out).unwrap(), @r#"
 <!DOCTYPE html>
 <html>
 <head>

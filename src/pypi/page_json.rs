@@ -5,6 +5,7 @@
 
 use super::{PageFile, PageMetadata, ProjectPage, ProjectStatus};
 use serde::{Serialize, Serializer};
+use std::io::{self, Write};
 
 /// What one file takes in the output, roughly, so that the buffer grows once.
 const FILE_BYTES: usize = 640;
@@ -29,19 +30,17 @@ pub fn render(page: &ProjectPage) -> Vec<u8> {
 }
 
 /// Writes the list of an index's projects from (name, serial of its last change) pairs; `serial` is the index's own.
-pub fn render_list<'a>(names: impl Iterator<Item = (&'a str, i64)>, serial: i64) -> Vec<u8> {
-    let mut out = Vec::with_capacity(FRAME_BYTES);
-    out.extend_from_slice(b"{\"meta\":");
-    write(&mut out, &Meta { api_version: "1.4", serial: Some(serial) });
-    out.extend_from_slice(b",\"projects\":[");
+pub fn render_list<'a>(out: &mut impl Write, names: impl Iterator<Item = (&'a str, i64)>, serial: i64) -> io::Result<()> {
+    out.write_all(b"{\"meta\":")?;
+    serde_json::to_writer(&mut *out, &Meta { api_version: "1.4", serial: Some(serial) })?;
+    out.write_all(b",\"projects\":[")?;
     for (at, (name, serial)) in names.enumerate() {
         if at > 0 {
-            out.push(b',');
+            out.write_all(b",")?;
         }
-        write(&mut out, &Project { name, serial });
+        serde_json::to_writer(&mut *out, &Project { name, serial })?;
     }
-    out.extend_from_slice(b"]}");
-    out
+    out.write_all(b"]}")
 }
 
 /// Writing to memory fails only for maps whose keys are not text, and there are none here.
@@ -242,11 +241,15 @@ mod tests {
 
     #[test]
     fn a_list_has_a_serial_for_each_project() {
-        let list = render_list([("bar", 3), ("foo", 9)].into_iter(), 9);
+        let written = |names: &[(&str, i64)], serial| {
+            let mut out = Vec::new();
+            render_list(&mut out, names.iter().copied(), serial).unwrap();
+            String::from_utf8(out).unwrap()
+        };
         assert_eq!(
-            String::from_utf8(list).unwrap(),
+            written(&[("bar", 3), ("foo", 9)], 9),
             r#"{"meta":{"api-version":"1.4","_last-serial":9},"projects":[{"name":"bar","_last-serial":3},{"name":"foo","_last-serial":9}]}"#
         );
-        assert!(String::from_utf8(render_list([].into_iter(), 0)).unwrap().ends_with(r#""projects":[]}"#));
+        assert!(written(&[], 0).ends_with(r#""projects":[]}"#));
     }
 }

@@ -3,7 +3,7 @@
 //!
 //! What is kept: files with a plain name that begins with the project's name, behind `http` or `https`.
 
-use super::{DistFilename, PageFile, ProjectName, ProjectPage, ProjectStatus};
+use super::{DistFilename, NameList, PageFile, ProjectName, ProjectPage, ProjectStatus};
 use super::{filename_guess, legible, page_link, page_read_html, page_read_json, version};
 use crate::limits::{FILENAME_BYTES_MAX, PAGE_FILES_MAX, PAGE_TAG_BYTES_MAX};
 use std::collections::HashMap;
@@ -91,20 +91,12 @@ pub fn parse(content_type: &str, bytes: &[u8], base: &Url, name: &ProjectName) -
 /// Reads an index's list of projects: normalized, sorted, without duplicates; what is no name is passed over.
 ///
 /// The list of a public index has some 900,000 names in 30 to 50 MB.
-pub fn parse_list(content_type: &str, bytes: &[u8]) -> Result<Vec<ProjectName>, PageError> {
-    let mut names: Vec<ProjectName> = Vec::new();
-    match form_of(content_type)? {
-        Form::Json => names.extend(page_read_json::read_list(bytes)?.iter().filter_map(|name| ProjectName::parse(name).ok())),
-        Form::Html => page_read_html::read_list(bytes, |text| {
-            let name = ProjectName::parse(text).ok();
-            let is_name = name.is_some();
-            names.extend(name);
-            is_name
-        })?,
-    }
-    names.sort_unstable();
-    names.dedup();
-    Ok(names)
+pub fn parse_list(content_type: &str, bytes: &[u8]) -> Result<NameList, PageError> {
+    let names = match form_of(content_type)? {
+        Form::Json => page_read_json::read_list(bytes)?,
+        Form::Html => page_read_html::read_list(bytes)?,
+    };
+    Ok(names.sorted())
 }
 
 fn form_of(content_type: &str) -> Result<Form, PageError> {
@@ -361,7 +353,7 @@ mod tests {
 
     #[test]
     fn lists_are_normalized_sorted_and_unique() {
-        let expected = ["bar", "foo-baz", "zed"].map(|name| ProjectName::parse(name).unwrap());
+        let expected = NameList::of_text("bar\nfoo-baz\nzed\n".into());
         let html = "<a href='/simple/zed/'>Zed</a><a href=/simple/foo-baz/>Foo_Baz (new)</a><a href=bar/>bar</a><a href=x>bar</a><a href='../'>\u{2191}</a>";
         assert_eq!(parse_list(HTML, html.as_bytes()).unwrap(), expected);
         let json = r#"{"projects": [{"name": "Zed", "_last-serial": 1}, {"name": "Foo.Baz"}, {"name": "bar"}, {"name": "-"}, {"name": null}, {"name": "BAR"}]}"#;
@@ -372,10 +364,11 @@ mod tests {
 
     #[test]
     fn our_own_lists_are_read_back() {
-        let names: Vec<ProjectName> = ["bar", "foo"].map(|name| ProjectName::parse(name).unwrap()).into();
-        let html = page_html::render_list("all", "", names.iter().map(ProjectName::as_str));
-        assert_eq!(parse_list(HTML, html.as_bytes()).unwrap(), names);
-        let json = page_json::render_list(names.iter().map(|name| (name.as_str(), 1)), 1);
+        let names = NameList::of_text("bar\nfoo\n".into());
+        let (mut html, mut json) = (Vec::new(), Vec::new());
+        page_html::render_list(&mut html, "all", "", names.iter()).unwrap();
+        assert_eq!(parse_list(HTML, &html).unwrap(), names);
+        page_json::render_list(&mut json, names.iter().map(|name| (name, 1)), 1).unwrap();
         assert_eq!(parse_list(JSON, &json).unwrap(), names);
     }
 

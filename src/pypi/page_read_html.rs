@@ -1,9 +1,10 @@
 //! Reads HTML pages of other indexes into raw pages. Only the tokenizer of an HTML parser is used, never a tree: anchors
 //! are all that counts, pages are large, and what real servers write is often no document at all.
 
+use super::name_list::Gathered;
 use super::page_link::fragment_hashes;
 use super::page_parse::{PageError, RawPage};
-use super::{PageFile, PageMetadata, ProjectStatus};
+use super::{PageFile, PageMetadata, ProjectName, ProjectStatus};
 use crate::limits::PAGE_TAG_BYTES_MAX;
 use html5ever::tendril::StrTendril;
 use html5ever::tokenizer::states::RawKind;
@@ -37,17 +38,17 @@ pub(super) fn read(bytes: &[u8]) -> Result<RawPage, PageError> {
     Ok(page)
 }
 
-/// Reads a project list: offers the text of each anchor and, if `on_name` says that it is no name, the last segment of its
-/// address.
-pub(super) fn read_list(bytes: &[u8], mut on_name: impl FnMut(&str) -> bool) -> Result<(), PageError> {
+/// Reads the names of a project list: of each anchor its text or, if that is no name, the last segment of its address.
+pub(super) fn read_list(bytes: &[u8]) -> Result<Gathered, PageError> {
+    let mut names = Gathered::default();
     walk(bytes, |item| {
-        if let Item::Anchor(tag, text) = item
-            && !on_name(text.trim())
-        {
-            let href = attribute(&tag, "href").unwrap_or_default();
-            on_name(href.trim_end_matches('/').rsplit('/').next().unwrap_or_default());
+        let Item::Anchor(tag, text) = item else { return };
+        let at_end = || attribute(&tag, "href").unwrap_or_default().trim_end_matches('/').rsplit('/').next().unwrap_or_default();
+        if let Ok(name) = ProjectName::parse(text.trim()).or_else(|_| ProjectName::parse(at_end())) {
+            names.add(&name);
         }
-    })
+    })?;
+    Ok(names)
 }
 
 fn file(tag: &Tag, text: String) -> Option<PageFile> {

@@ -1,10 +1,14 @@
 //! Reads JSON pages of other indexes into raw pages, taking what real servers write: `null` for absent, any spelling of
 //! `core-metadata`, unknown keys. What a value may be is decided here; whether a file is kept, by [`super::page_parse`].
 
+use super::name_list::Gathered;
 use super::page_parse::{PageError, RawPage};
-use super::{PageFile, PageMetadata, ProjectStatus, Timestamp, page_link::checked_hashes, page_link::fragment_hashes};
+use super::{
+    PageFile, PageMetadata, ProjectName, ProjectStatus, Timestamp, page_link::checked_hashes, page_link::fragment_hashes,
+};
 use serde::{Deserialize, Deserializer, de};
 use serde_json::{Map, Value};
+use std::borrow::Cow;
 use std::fmt;
 
 /// Reads a project's page. URLs stay as they stand.
@@ -23,10 +27,9 @@ pub(super) fn read(bytes: &[u8]) -> Result<RawPage, PageError> {
     })
 }
 
-/// Reads the names of a project list, as its server writes them.
-pub(super) fn read_list(bytes: &[u8]) -> Result<Vec<String>, PageError> {
-    let list: List = from_slice(bytes)?;
-    Ok(list.projects.into_iter().filter_map(|project| project.name).collect())
+/// Reads the names of a project list; what is no name is passed over.
+pub(super) fn read_list(bytes: &[u8]) -> Result<Gathered, PageError> {
+    Ok(from_slice::<List>(bytes)?.projects.0)
 }
 
 fn from_slice<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, PageError> {
@@ -47,12 +50,42 @@ struct Page {
 
 #[derive(Deserialize)]
 struct List {
-    projects: Vec<ListedProject>,
+    projects: Names,
 }
 
 #[derive(Deserialize)]
-struct ListedProject {
-    name: Option<String>,
+struct ListedProject<'a> {
+    #[serde(borrow)]
+    name: Option<Cow<'a, str>>,
+}
+
+/// Names, taken over one by one.
+struct Names(Gathered);
+
+impl<'de> Deserialize<'de> for Names {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_seq(NamesVisitor)
+    }
+}
+
+struct NamesVisitor;
+
+impl<'de> de::Visitor<'de> for NamesVisitor {
+    type Value = Names;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list of projects")
+    }
+
+    fn visit_seq<A: de::SeqAccess<'de>>(self, mut seq: A) -> Result<Names, A::Error> {
+        let mut found = Gathered::default();
+        while let Some(project) = seq.next_element::<ListedProject<'de>>()? {
+            if let Some(Ok(name)) = project.name.as_deref().map(ProjectName::parse) {
+                found.add(&name);
+            }
+        }
+        Ok(Names(found))
+    }
 }
 
 fn object_or_nothing<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Map<String, Value>, D::Error> {

@@ -1,6 +1,8 @@
 //! The list of an index's projects.
 
 use super::support::{Answer, Dist, Engine, FakeUpstream, Item, JSON, Mode, Shop, both, page};
+use cheeseshop::index::follow;
+use std::io::Read;
 use std::time::Duration;
 
 fn names(list: &Answer) -> Vec<String> {
@@ -57,6 +59,61 @@ both! {
         shop.publish("alice/dev", "other", "1.0").await;
         let changed = ask().header("if-none-match", &etag).await.is(200);
         assert_eq!(names(&changed), ["app", "other"]);
+    }
+
+    async fn a_kept_list_follows_every_index_of_its_order(engine: Engine) {
+        let shop = Shop::start(engine).await;
+        for (index, options) in [("alice/far", &["volatile=True"][..]), ("alice/base", &["bases=alice/far"]), ("alice/other", &[])] {
+            shop.stage(index, options).await;
+        }
+        shop.stage("alice/dev", &["bases=alice/base"]).await;
+        assert!(list(&shop, "alice/dev").await.is_empty());
+        shop.publish("alice/far", "far", "1.0").await;
+        assert_eq!(list(&shop, "alice/dev").await, ["far"]);
+        shop.publish("alice/other", "elsewhere", "1.0").await;
+        shop.publish("alice/base", "near", "1.0").await;
+        assert_eq!(list(&shop, "alice/dev").await, ["far", "near"]);
+        shop.delete("/alice/far/far").by("alice").await.is(200);
+        assert_eq!(list(&shop, "alice/dev").await, ["near"]);
+        shop.set("alice/base", &["bases=alice/other"]).await;
+        assert_eq!(list(&shop, "alice/dev").await, ["elsewhere", "near"]);
+        shop.set("alice/dev", &["bases="]).await;
+        assert!(list(&shop, "alice/dev").await.is_empty());
+    }
+
+    async fn a_kept_list_follows_what_another_node_publishes(engine: Engine) {
+        let shop = Shop::start(engine).await;
+        let other = shop.another().await;
+        shop.stage("alice/dev", &[]).await;
+        for name in ["one", "two"] {
+            follow::catch_up(other.core()).await.unwrap();
+            other.publish("alice/dev", name, "1.0").await;
+            follow::catch_up(shop.core()).await.unwrap();
+            assert_eq!(list(&shop, "alice/dev").await.last().unwrap(), name);
+        }
+    }
+
+    async fn a_long_list_comes_in_every_packing(engine: Engine) {
+        let (shop, upstream) = (Shop::start(engine).await, FakeUpstream::start().await);
+        shop.mirror("root/pypi", &upstream, &[]).await;
+        for number in 0..3000 {
+            upstream.add(Item::new(&Dist::wheel(&format!("name-{number:04}"), "1.0")));
+        }
+        for accept in ["text/html", JSON] {
+            let ask = |encoding| shop.get("/root/pypi/+simple/").accept(accept).header("accept-encoding", encoding);
+            let (plain, gzip, zstd) = (ask("identity").await.is(200), ask("gzip").await.is(200), ask("zstd").await.is(200));
+            assert_eq!(names(&plain).len(), 3000);
+            assert_eq!(plain.header("content-length"), plain.body.len().to_string());
+            let mut unpacked = Vec::new();
+            flate2::read::GzDecoder::new(gzip.body.as_ref()).read_to_end(&mut unpacked).unwrap();
+            assert!(unpacked == plain.body && zstd::decode_all(zstd.body.as_ref()).unwrap() == plain.body);
+            for (answer, encoding) in [(&plain, "identity"), (&gzip, "gzip"), (&zstd, "zstd")] {
+                ask(encoding).header("if-none-match", answer.header("etag")).await.is(304);
+            }
+            let head = shop.head("/root/pypi/+simple/").accept(accept).await.is(200);
+            assert_eq!((head.header("content-length"), head.body.len()), (plain.header("content-length"), 0));
+        }
+        assert_eq!(upstream.asked("/simple/"), 1);
     }
 
     async fn a_mirror_lists_what_upstream_lists(engine: Engine) {

@@ -97,8 +97,8 @@ pub async fn refresh(visit: &Visit<'_>, user: &str, index: &str, form: &Form) ->
         // It goes on.
         Err(_) => format!("{} is being asked; look again in a moment.", index.path),
         Ok(Err(error)) => return Err(error),
-        Ok(Ok(Asked::Listed(names))) => {
-            format!("{} has the list now: {}.", index.path, words::count(names.len(), "project", "projects"))
+        Ok(Ok(Asked::Listed(count))) => {
+            format!("{} has the list now: {}.", index.path, words::count(count, "project", "projects"))
         }
         Ok(Ok(Asked::Unchanged)) => format!("The list of {} has not changed.", index.path),
         Ok(Ok(Asked::Failed(why))) => format!("{} could not get the list: {why}.", index.path),
