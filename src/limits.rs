@@ -468,6 +468,8 @@ pub const SQLITE_BUSY_WAIT: Duration = Duration::from_secs(5);
 pub const SQLITE_PAGES_AT_ONCE: u32 = 1000;
 /// Reading connections to SQLite.
 pub const SQLITE_READERS: u32 = 4;
+/// Rows that SQLite's thread may be ahead of whoever takes them: with few of them the two wait for each other at every one.
+pub const SQLITE_ROWS_AHEAD: usize = 1024;
 
 // Mirrors
 

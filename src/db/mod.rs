@@ -194,7 +194,8 @@ impl Db {
             .foreign_keys(true)
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
-            .busy_timeout(limits::SQLITE_BUSY_WAIT);
+            .busy_timeout(limits::SQLITE_BUSY_WAIT)
+            .row_buffer_size(limits::SQLITE_ROWS_AHEAD);
         // Counts only where the file is made: `shrink` can then give pages back.
         let writing = options.clone().auto_vacuum(SqliteAutoVacuum::Incremental);
         let write = sqlite_pool(1).connect_with(writing).await?;

@@ -2,6 +2,7 @@
 
 use super::access::{self, Caller, Sight};
 use super::core::Core;
+use super::follow;
 use super::mirror;
 use super::settings::Kind;
 use super::tree::Index;
@@ -193,6 +194,7 @@ async fn keep(core: &Core, index: &Index, row: Option<&MirrorPage>, names: NameL
         Change { actor: "upstream", index: Some(index.id), project: None, action: Action::MirrorList, detail: Value::Null };
     db::journal::append(&mut c, &change, now).await?;
     c.commit().await?;
+    follow::catch_up(core).await?;
     Ok(())
 }
 

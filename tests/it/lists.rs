@@ -1,8 +1,11 @@
 //! The list of an index's projects.
 
 use super::support::{Answer, Dist, Engine, FakeUpstream, Item, JSON, Mode, Shop, both, page};
-use cheeseshop::index::follow;
+use cheeseshop::index::access::{self, Caller};
+use cheeseshop::index::pages::Form;
+use cheeseshop::index::{follow, project_lists};
 use std::io::Read;
+use std::sync::Arc;
 use std::time::Duration;
 
 fn names(list: &Answer) -> Vec<String> {
@@ -91,6 +94,24 @@ both! {
             follow::catch_up(shop.core()).await.unwrap();
             assert_eq!(list(&shop, "alice/dev").await.last().unwrap(), name);
         }
+    }
+
+    async fn a_list_is_made_once_for_many_questions(engine: Engine) {
+        let (shop, upstream) = (Shop::start(engine).await, FakeUpstream::start().await);
+        shop.mirror("root/pypi", &upstream, &["mirror_cache_expiry=60"]).await;
+        shop.stage("alice/dev", &["bases=root/pypi"]).await;
+        upstream.add(Item::new(&Dist::wheel("public", "1.0")));
+        let sight = access::sight(&shop.core().tree.load(), &Caller::ANONYMOUS, "alice", "dev", None).unwrap();
+        let ask = || async { project_lists::list(shop.core(), &sight, Form::Json, "").await.unwrap() };
+        let (first, meanwhile) = tokio::join!(ask(), ask());
+        let again = ask().await;
+        shop.clock.advance(Duration::from_secs(61));
+        follow::catch_up(shop.core()).await.unwrap();
+        let confirmed = ask().await;
+        assert_eq!(upstream.asked("/simple/"), 2);
+        assert!([meanwhile, again, confirmed].iter().all(|list| Arc::ptr_eq(list, &first)));
+        shop.publish("alice/dev", "own", "1.0").await;
+        assert!(!Arc::ptr_eq(&ask().await, &first));
     }
 
     async fn a_long_list_comes_in_every_packing(engine: Engine) {
