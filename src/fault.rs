@@ -20,6 +20,10 @@ pub enum Step {
     UploadCommitted,
     /// A page's rows were read; it is not rendered.
     PageGathered,
+    /// What upstream shows of a project is recorded, not committed.
+    RefreshWritten,
+    /// It is committed; no page shows it.
+    RefreshCommitted,
     /// A mirrored file has begun to come in.
     FetchBegun,
     /// A mirrored file is whole and checked; it is no blob yet.

@@ -13,6 +13,7 @@ use crate::db::journal::{Action, Change};
 use crate::db::mirrors::MirrorPage;
 use crate::db::{self, IndexId};
 use crate::error::{Error, Result};
+use crate::fault::{self, Step};
 use crate::limits;
 use crate::log;
 use crate::metrics::Refreshed;
@@ -279,7 +280,9 @@ async fn keep(core: &Core, index: &Index, project: &ProjectName, row: Option<&Mi
         let serial = db::journal::append(&mut c, &change, now).await?;
         db::mirrors::set_serial(&mut c, index.id, project.as_str(), serial).await?;
     }
+    fault::at(Step::RefreshWritten);
     c.commit().await?;
+    fault::at(Step::RefreshCommitted);
     if seen.changed {
         follow::catch_up(core).await?;
     }

@@ -11,6 +11,7 @@ LEADS_TO = {
     "upload": ("upload", "replace", "retry"),
     "blob": ("upload_large",),
     "page": ("upload", "page"),
+    "refresh": ("refresh",),
     "fetch": ("mirror",),
     "push": ("upload", "push"),
     "remove": ("upload", "remove"),
