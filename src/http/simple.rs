@@ -179,11 +179,14 @@ pub async fn list(site: &Site, call: &Call<'_>, at: At<'_>) -> Result<Reply> {
     if !json && !call.slash && !call.is_installer() {
         return Ok(with_slash(call));
     }
-    // Where the address lacks its slash, links are relative to the folder above.
-    let last = call.path.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
-    let below = if call.slash { String::new() } else { format!("{last}/") };
-    // JSON has no links.
-    let (kind, below) = if json { (Form::Json, "") } else { (Form::Html, below.as_str()) };
+    let (kind, below) = match at {
+        // There are no links.
+        _ if json => (Form::Json, ""),
+        _ if call.slash => (Form::Html, ""),
+        // Where the address lacks its slash, links are relative to the folder above.
+        At::Default => (Form::Html, "simple/"),
+        At::Index(..) => (Form::Html, "+simple/"),
+    };
     let list = project_lists::list(&site.core, &sight, kind, below).await?;
     let cache = CachePolicy::Page { max_age: sight.place.index.settings.page_max_age, public: sight.place.all_public };
     send_list(call.headers, &list, form.content_type(), cache).await

@@ -81,7 +81,7 @@ struct ListKey {
     of: Scope,
     form: Form,
     /// What stands before each name in links.
-    below: String,
+    below: &'static str,
 }
 
 #[derive(Debug, Clone)]
@@ -124,8 +124,8 @@ impl ProjectLists {
 }
 
 /// The list of all projects that `sight` shows; `below` stands before each name in links. However many ask at once, it is made once.
-pub async fn list(core: &Core, sight: &Sight, form: Form, below: &str) -> Result<Arc<ProjectList>> {
-    let key = ListKey { of: sight.into(), form, below: below.to_owned() };
+pub async fn list(core: &Core, sight: &Sight, form: Form, below: &'static str) -> Result<Arc<ProjectList>> {
+    let key = ListKey { of: sight.into(), form, below };
     let lists = &core.project_lists;
     if let Some(kept) = current(core, sight, &key).await {
         return Ok(kept.list);
@@ -157,13 +157,13 @@ fn is_unchanged(core: &Core, sight: &Sight, seen: Serial) -> bool {
     core.changes.all_unchanged(sight.place.order.iter().map(|index| index.id), seen)
 }
 
-async fn make(core: &Core, sight: &Sight, form: Form, below: &str) -> Result<Kept> {
+async fn make(core: &Core, sight: &Sight, form: Form, below: &'static str) -> Result<Kept> {
     let _one_at_a_time = core.project_lists.rendering.acquire().await;
     let serial = core.changes.seen();
     let roll = projects::roll(core, sight).await?;
     let seen = if is_present(core, sight) { serial } else { Serial::NEVER };
-    let (title, below) = (sight.place.index.path.to_string(), below.to_owned());
-    let list = tokio::task::spawn_blocking(move || render(&roll, form, &title, &below, serial)).await??;
+    let title = sight.place.index.path.to_string();
+    let list = tokio::task::spawn_blocking(move || render(&roll, form, &title, below, serial)).await??;
     Ok(Kept { list: Arc::new(list), seen, valid_until: None })
 }
 
