@@ -2,6 +2,7 @@
 
 use super::accept::{self, Encoding, NotAcceptable};
 use super::etag::Etag;
+use super::headers::LAST_SERIAL;
 use super::reply::{self, CachePolicy, Reply};
 use super::router::{At, Depth};
 use super::{Call, Site};
@@ -14,7 +15,7 @@ use axum::body::Body;
 use axum::http::header::{
     ACCEPT, ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, ETAG, IF_NONE_MATCH, LOCATION, VARY,
 };
-use axum::http::{HeaderMap, HeaderValue, Response, StatusCode};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use bytes::Bytes;
 use std::sync::Arc;
 
@@ -69,7 +70,7 @@ fn mount(sight: &Sight, call: &Call<'_>, stand: Stand<'_>) -> Mount {
 /// How often `../` leads above the last `names` names of a path. Not always as often as there are names: a slash too many,
 /// which routing passes over, counts for whoever resolves a link.
 pub(super) fn climb(path: &str, names: usize) -> usize {
-    let named = path.rsplit('/').enumerate().filter(|(_, segment)| !segment.is_empty());
+    let named = path.as_bytes().rsplit(|byte| *byte == b'/').enumerate().filter(|(_, segment)| !segment.is_empty());
     named.map(|(at, _)| at).nth(names.saturating_sub(1)).unwrap_or(0)
 }
 
@@ -117,7 +118,7 @@ pub(super) async fn send(
     let etag = Etag::of_digest(&page.digest).encoded(encoding);
     let known = header(headers, IF_NONE_MATCH).is_some_and(|list| etag.is_among(list));
     let mut reply = match known {
-        true => unchanged(),
+        true => reply::begin(StatusCode::NOT_MODIFIED),
         false => full(page.bytes(packing).await?, content_type, encoding),
     };
     let head = reply.headers_mut();
@@ -125,7 +126,7 @@ pub(super) async fn send(
     head.insert(CACHE_CONTROL, cache.header());
     let vary = if by_agent { "Accept, Accept-Encoding, User-Agent" } else { "Accept, Accept-Encoding" };
     head.insert(VARY, HeaderValue::from_static(vary));
-    head.insert("x-pypi-last-serial", HeaderValue::from(page.serial.0));
+    head.insert(LAST_SERIAL, HeaderValue::from(page.serial.0));
     if let Some(since) = page.stale_since
         && let Ok(warning) =
             HeaderValue::try_from(format!("110 cheeseshop \"upstream does not answer; this is from {}\"", since.http_date()))
@@ -135,14 +136,8 @@ pub(super) async fn send(
     Ok(reply)
 }
 
-fn unchanged() -> Reply {
-    let mut reply = Response::new(Body::empty());
-    *reply.status_mut() = StatusCode::NOT_MODIFIED;
-    reply
-}
-
 fn full(body: Bytes, content_type: &'static str, encoding: Encoding) -> Reply {
-    let mut reply = Response::new(Body::empty());
+    let mut reply = reply::begin(StatusCode::OK);
     let head = reply.headers_mut();
     head.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     head.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
