@@ -57,12 +57,21 @@ pub fn decode_path(path: &str) -> Option<DecodedPath<'_>> {
 }
 
 fn decode_segment(segment: &str) -> Option<Cow<'_, str>> {
+    let ordinary = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'+');
+    if segment.bytes().all(ordinary) {
+        // Nearly all are so. It stands for itself.
+        return (!is_relative(segment)).then_some(segment.into());
+    }
     let decoded = percent_decode_str(segment).decode_utf8().ok()?;
     is_plain(&decoded).then_some(decoded)
 }
 
+fn is_relative(segment: &str) -> bool {
+    matches!(segment, "." | "..")
+}
+
 fn is_plain(segment: &str) -> bool {
-    !matches!(segment, "." | "..") && !segment.chars().any(|c| c.is_control() || matches!(c, '/' | '\\'))
+    !is_relative(segment) && !segment.chars().any(|c| c.is_control() || matches!(c, '/' | '\\'))
 }
 
 #[cfg(test)]

@@ -93,22 +93,18 @@ pub fn negotiate(accept: Option<&str>, format_query: Option<&str>) -> Result<For
 /// as much as for `text/html`. `*/*` and no `Accept` at all mean JSON; what a browser sends means HTML.
 pub fn wants_json(accept: Option<&str>) -> bool {
     let Some(accept) = accept else { return true };
-    let (json, html) = (weight(accept, &[JSON]), weight(accept, &TEXT_HTML_NAMES));
+    let [json, html] = weights(accept, [&[JSON], &TEXT_HTML_NAMES]);
     json.q > 0 && (json.q > html.q || (json.q == html.q && (json.is_named() || !html.is_named())))
 }
 
 /// Whether `application/json` is asked for by name: at addresses that serve something else unless JSON is named.
 pub fn names_json(accept: Option<&str>) -> bool {
-    accept.map(|accept| weight(accept, &[JSON])).is_some_and(|json| json.is_named() && json.q > 0)
+    accept.map(|accept| weights(accept, [&[JSON]])).is_some_and(|[json]| json.is_wanted_by_name())
 }
 
 /// Whether one of the forms that only simple pages have is asked for by name (PEP 691).
 pub fn names_simple(accept: Option<&str>) -> bool {
-    let named = |accept: &str, names: &[&str]| {
-        let found = weight(accept, names);
-        found.is_named() && found.q > 0
-    };
-    accept.is_some_and(|accept| named(accept, &JSON_NAMES) || named(accept, &HTML_NAMES))
+    accept.is_some_and(|accept| weights(accept, [&JSON_NAMES, &HTML_NAMES]).iter().any(|form| form.is_wanted_by_name()))
 }
 
 /// Chooses the encoding of a page from `Accept-Encoding` (RFC 9110 section 12.5.3).
@@ -117,7 +113,7 @@ pub fn names_simple(accept: Option<&str>) -> bool {
 /// Identity is given even to those who refuse it: a page is better than none.
 pub fn encoding(accept_encoding: Option<&str>) -> Encoding {
     let Some(header) = accept_encoding else { return Encoding::Identity };
-    let (zstd, gzip, identity) = (weight(header, &["zstd"]), weight(header, &["gzip", "x-gzip"]), weight(header, &["identity"]));
+    let [zstd, gzip, identity] = weights(header, [&["zstd"], &["gzip", "x-gzip"], &["identity"]]);
     let plain = if identity.is_named() { identity.q } else { 0 };
     if zstd.is_named() && zstd.q > 0 && zstd.q >= gzip.q && zstd.q >= plain {
         Encoding::Zstd
@@ -136,7 +132,7 @@ fn named_form(format: &str) -> Option<Form> {
 }
 
 fn form_by_accept(accept: &str) -> Form {
-    let (json, html, text) = (weight(accept, &JSON_NAMES), weight(accept, &HTML_NAMES), weight(accept, &TEXT_HTML_NAMES));
+    let [json, html, text] = weights(accept, [&JSON_NAMES, &HTML_NAMES, &TEXT_HTML_NAMES]);
     let html_best = html.q.max(text.q);
     if json.q > 0 && json.q >= html_best && (json.is_named() || html_best == 0) {
         Form::Json
@@ -170,15 +166,21 @@ impl Weight {
     fn is_named(self) -> bool {
         self.precision == Precision::Named
     }
+
+    fn is_wanted_by_name(self) -> bool {
+        self.is_named() && self.q > 0
+    }
 }
 
-/// What `header` says of the thing that goes by any of `names`. Of equally exact ranges the highest q counts, so that the
+/// What `header` says of each of some things, which go by several names. Of equally exact ranges the highest q counts, so that the
 /// order of a header never matters.
-fn weight(header: &str, names: &[&str]) -> Weight {
-    let mut best = Weight::NONE;
+fn weights<const N: usize>(header: &str, things: [&[&str]; N]) -> [Weight; N] {
+    let mut best = [Weight::NONE; N];
     for (range, q) in ranges(header) {
-        if let Some(precision) = precision(range, names) {
-            best = best.max(Weight { precision, q });
+        for (best, names) in best.iter_mut().zip(things) {
+            if let Some(precision) = precision(range, names) {
+                *best = (*best).max(Weight { precision, q });
+            }
         }
     }
     best

@@ -3,13 +3,14 @@
 //! A wrong `Authorization` is 401 also where nobody needs to sign in: a token that has expired must not look like a missing
 //! project. A wrong `X-Devpi-Auth` is nobody, as in devpi, whose client sends stale logins along with everything.
 
+use super::headers::DEVPI_AUTH;
 use crate::error::{Error, Result};
 use crate::index::Core;
 use crate::index::access::Caller;
 use crate::index::credentials::{Credentials, SESSION_PREFIX, authenticate, is_token};
 use crate::pypi::Sha256;
-use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
+use axum::http::{HeaderMap, HeaderName};
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE};
 use std::net::IpAddr;
@@ -25,7 +26,7 @@ pub fn nobody() -> Arc<Caller> {
 /// Finds out who sends this request; `from` is the client's address.
 pub async fn caller(core: &Core, headers: &HeaderMap, from: IpAddr) -> Result<Arc<Caller>> {
     let with_address = |credentials| Credentials { from: Some(from), ..credentials };
-    if let Some(value) = headers.get("x-devpi-auth") {
+    if let Some(value) = headers.get(DEVPI_AUTH) {
         let Some(credentials) = value.to_str().ok().and_then(user_and_secret).map(with_address) else { return Ok(nobody()) };
         return match authenticate(core, &credentials).await {
             Err(Error::Unauthorized(_)) => Ok(nobody()),
@@ -44,10 +45,10 @@ pub async fn caller(core: &Core, headers: &HeaderMap, from: IpAddr) -> Result<Ar
 
 /// The key of the session that a request was sent with, if it was with one.
 pub fn session(headers: &HeaderMap) -> Option<Sha256> {
-    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-    let credentials = match text("x-devpi-auth") {
+    let text = |name| headers.get::<HeaderName>(name).and_then(|value| value.to_str().ok());
+    let credentials = match text(DEVPI_AUTH) {
         Some(value) => user_and_secret(value),
-        None => text(AUTHORIZATION.as_str()).and_then(authorization),
+        None => text(AUTHORIZATION).and_then(authorization),
     };
     let secret = credentials?.secret;
     secret.starts_with(SESSION_PREFIX).then(|| Sha256::of(secret.as_bytes()))

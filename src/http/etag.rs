@@ -63,7 +63,7 @@ impl Etag {
     }
 
     fn quoted(opaque: &str) -> Self {
-        match HeaderValue::try_from(format!("\"{opaque}\"")) {
+        match HeaderValue::try_from(["\"", opaque, "\""].concat()) {
             Ok(value) => Self(value),
             Err(_) => unreachable!("a tag is made of hex digits, '-' and the name of an encoding"),
         }

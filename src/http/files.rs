@@ -23,7 +23,7 @@ use axum::http::header::{
     ACCEPT, ACCEPT_RANGES, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, HeaderName, IF_NONE_MATCH, IF_RANGE,
     LAST_MODIFIED, LOCATION, RANGE, X_CONTENT_TYPE_OPTIONS,
 };
-use axum::http::{HeaderValue, Method, Response, StatusCode};
+use axum::http::{HeaderValue, Method, StatusCode};
 use serde_json::{Map, Value, json};
 use std::ops::Range;
 use std::sync::Arc;
@@ -118,7 +118,7 @@ pub(super) fn meta_of(
 async fn metadata(site: &Arc<Site>, call: &Call<'_>, user: &str, index: &str, folder: &str, filename: &str) -> Result<Reply> {
     let found = download::find(&site.core, call.caller, user, index, folder, filename).await?;
     let sha256 = match found.listed.origin.kind {
-        Kind::Mirror => mirror_metadata::blob(&site.core, &found).await?,
+        Kind::Mirror => Box::pin(mirror_metadata::blob(&site.core, &found)).await?,
         Kind::Stage => found.listed.metadata_blob.ok_or_else(|| Error::NotFound("this file has no metadata".into()))?,
     };
     let missing = || Error::Internal(anyhow::anyhow!("the metadata blob {sha256} of {filename} is missing"));
@@ -154,8 +154,7 @@ impl About {
 
     /// An answer with the headers that every answer about a file has.
     fn reply(&self, status: StatusCode, length: Option<u64>) -> Reply {
-        let mut reply = Response::new(Body::empty());
-        *reply.status_mut() = status;
+        let mut reply = reply::begin(status);
         let headers = reply.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(self.content_type));
         headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
@@ -249,7 +248,7 @@ fn coming(call: &Call<'_>, fetching: Fetching, about: About) -> Reply {
 }
 
 async fn head(core: &Arc<Core>, call: &Call<'_>, found: &Found, about: About) -> Result<Reply> {
-    let size = download::size(core, found).await?;
+    let size = Box::pin(download::size(core, found)).await?;
     Ok(match size {
         Some(size) => about.of_size(call, size).0,
         None => about.reply(StatusCode::OK, None),

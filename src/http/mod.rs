@@ -15,6 +15,7 @@ pub mod etag;
 pub mod files;
 pub mod form;
 pub mod head_timer;
+pub mod headers;
 pub mod health;
 pub mod image;
 pub mod json_api;
@@ -155,7 +156,7 @@ pub async fn answer(site: Arc<Site>, request: Request<Body>, peer: SocketAddr) -
     let mut work = pin!(answer_noted(&site, request, peer));
     let mut reply = poll_fn(|cx| log::within(&id, || work.as_mut().poll(cx))).await;
     if let Ok(name) = name {
-        reply.headers_mut().insert(noted::REQUEST_ID, name);
+        reply.headers_mut().insert(headers::REQUEST_ID, name);
     }
     reply
 }
@@ -173,13 +174,13 @@ async fn answer_noted(site: &Arc<Site>, request: Request<Body>, peer: SocketAddr
 /// The answer as every answer is.
 fn finished(site: &Site, parts: &Parts, outcome: Result<Reply>) -> Reply {
     let mut reply = outcome.unwrap_or_else(|error| reply::error(&error, &parts.headers));
-    let headers = reply.headers_mut();
-    headers.insert("x-devpi-api-version", HeaderValue::from_static("2"));
-    headers.insert("x-devpi-server-version", HeaderValue::from_static(devpi::COMPATIBLE_WITH));
-    for name in ["x-devpi-uuid", "x-devpi-master-uuid", "x-devpi-primary-uuid"] {
-        headers.insert(name, site.uuid.clone());
+    let head = reply.headers_mut();
+    head.insert(headers::DEVPI_API_VERSION, HeaderValue::from_static("2"));
+    head.insert(headers::DEVPI_SERVER_VERSION, HeaderValue::from_static(devpi::COMPATIBLE_WITH));
+    for name in headers::DEVPI_UUIDS {
+        head.insert(name, site.uuid.clone());
     }
-    headers.insert("x-devpi-serial", HeaderValue::from(site.core.changes.seen().0));
+    head.insert(headers::DEVPI_SERIAL, HeaderValue::from(site.core.changes.seen().0));
     if parts.method == Method::HEAD {
         *reply.body_mut() = Body::empty();
     }
@@ -195,12 +196,12 @@ async fn handle(site: &Arc<Site>, parts: &Parts, body: Body, peer: SocketAddr, n
     // Nobody needs to be anybody for these, and a load balancer's question must not cost a look at a password.
     match route {
         Route::Health => return Ok(health::health()),
-        Route::Metrics => return metrics::metrics(site, &parts.method, &parts.headers, peer).await,
+        Route::Metrics => return Box::pin(metrics::metrics(site, &parts.method, &parts.headers, peer)).await,
         _ => {}
     }
     let cut_off = cut_off::lasting(&site.core).await;
     if route == Route::Ready {
-        return health::ready(site, cut_off).await;
+        return Box::pin(health::ready(site, cut_off)).await;
     }
     if let Some(target) = web::target(route, &parts.method, &parts.headers) {
         noted.route = crate::metrics::Route::Web;
@@ -223,7 +224,7 @@ async fn handle(site: &Arc<Site>, parts: &Parts, body: Body, peer: SocketAddr, n
         peer,
     };
     match cut_off {
-        Some(age) => without_database::answer(site, &call, route, age).await,
+        Some(age) => Box::pin(without_database::answer(site, &call, route, age)).await,
         None => dispatch(site, &call, route, body).await,
     }
 }

@@ -1,7 +1,7 @@
 //! What is noted of every request: its name, a line in the log, and a place in the counts.
 
 use super::router::Route;
-use super::{Site, installs, outside, search};
+use super::{Site, headers, installs, outside, search};
 use crate::index::access::Caller;
 use crate::log::RequestId;
 use crate::metrics;
@@ -10,9 +10,6 @@ use axum::http::{HeaderMap, Method, StatusCode};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
-
-/// The header that names a request, in both directions.
-pub const REQUEST_ID: &str = "x-request-id";
 
 /// What became known of a request while it was handled.
 #[derive(Debug)]
@@ -30,8 +27,8 @@ impl Default for Noted {
 }
 
 /// The request's name: the one that a trusted proxy gave it, so that its log and ours agree; else a new one.
-pub fn request_id(site: &Site, headers: &HeaderMap, peer: SocketAddr) -> RequestId {
-    let given = headers.get(REQUEST_ID).filter(|_| outside::is_proxy(site, peer));
+pub fn request_id(site: &Site, request: &HeaderMap, peer: SocketAddr) -> RequestId {
+    let given = if outside::is_proxy(site, peer) { request.get(headers::REQUEST_ID) } else { None };
     given.and_then(|value| RequestId::parse(value.to_str().ok()?)).unwrap_or_default()
 }
 

@@ -23,6 +23,9 @@ pub fn is_proxy(site: &Site, peer: SocketAddr) -> bool {
 /// Where a request comes from: the last address on its way that is none of our proxies'. What stands before that in
 /// `X-Forwarded-For` anybody could have written.
 pub fn client(site: &Site, headers: &HeaderMap, peer: SocketAddr) -> IpAddr {
+    if !is_proxy(site, peer) {
+        return peer.ip().to_canonical();
+    }
     let listed = headers.get_all("x-forwarded-for").iter().filter_map(|value| value.to_str().ok());
     let way: Vec<&str> = listed.flat_map(|list| list.split(',')).map(str::trim).collect();
     let mut client = peer.ip().to_canonical();

@@ -2,6 +2,7 @@
 
 use super::accept::{self, Encoding, NotAcceptable};
 use super::etag::Etag;
+use super::headers::LAST_SERIAL;
 use super::reply::{self, CachePolicy, Reply};
 use super::router::{At, Depth};
 use super::{Call, Site};
@@ -16,7 +17,7 @@ use axum::body::Body;
 use axum::http::header::{
     ACCEPT, ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, ETAG, IF_NONE_MATCH, LOCATION, VARY,
 };
-use axum::http::{HeaderMap, HeaderValue, Response, StatusCode};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use bytes::Bytes;
 use std::sync::Arc;
 
@@ -71,7 +72,7 @@ fn mount(sight: &Sight, call: &Call<'_>, stand: Stand<'_>) -> Mount {
 /// How often `../` leads above the last `names` names of a path. Not always as often as there are names: a slash too many,
 /// which routing passes over, counts for whoever resolves a link.
 pub(super) fn climb(path: &str, names: usize) -> usize {
-    let named = path.rsplit('/').enumerate().filter(|(_, segment)| !segment.is_empty());
+    let named = path.as_bytes().rsplit(|byte| *byte == b'/').enumerate().filter(|(_, segment)| !segment.is_empty());
     named.map(|(at, _)| at).nth(names.saturating_sub(1)).unwrap_or(0)
 }
 
@@ -126,7 +127,7 @@ pub(super) async fn send(
     let (packing, encoding) = packing(headers, |wanted| page.packing(wanted));
     let etag = Etag::of_digest(&page.digest).encoded(encoding);
     let mut reply = match is_known(headers, &etag) {
-        true => unchanged(),
+        true => reply::begin(StatusCode::NOT_MODIFIED),
         false => full(page.bytes(packing).await?, content_type, encoding),
     };
     describe(&mut reply, &etag, cache, page.serial, by_agent);
@@ -146,13 +147,7 @@ fn describe(reply: &mut Reply, etag: &Etag, cache: CachePolicy, serial: Serial, 
     head.insert(CACHE_CONTROL, cache.header());
     let vary = if by_agent { "Accept, Accept-Encoding, User-Agent" } else { "Accept, Accept-Encoding" };
     head.insert(VARY, HeaderValue::from_static(vary));
-    head.insert("x-pypi-last-serial", HeaderValue::from(serial.0));
-}
-
-fn unchanged() -> Reply {
-    let mut reply = Response::new(Body::empty());
-    *reply.status_mut() = StatusCode::NOT_MODIFIED;
-    reply
+    head.insert(LAST_SERIAL, HeaderValue::from(serial.0));
 }
 
 fn full(body: Bytes, content_type: &'static str, encoding: Encoding) -> Reply {
@@ -161,7 +156,8 @@ fn full(body: Bytes, content_type: &'static str, encoding: Encoding) -> Reply {
 }
 
 fn with_body(body: Body, length: u64, content_type: &'static str, encoding: Encoding) -> Reply {
-    let mut reply = Response::new(body);
+    let mut reply = reply::begin(StatusCode::OK);
+    *reply.body_mut() = body;
     let head = reply.headers_mut();
     head.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     head.insert(CONTENT_LENGTH, HeaderValue::from(length));
@@ -197,7 +193,7 @@ async fn send_list(headers: &HeaderMap, list: &ProjectList, content_type: &'stat
     let (packing, encoding) = packing(headers, |wanted| list.packing(wanted));
     let etag = Etag::of_digest(&list.digest).encoded(encoding);
     let mut reply = match is_known(headers, &etag) {
-        true => unchanged(),
+        true => reply::begin(StatusCode::NOT_MODIFIED),
         false => match packing {
             Packing::Identity => with_body(Body::from_stream(list.identity()?), list.length, content_type, encoding),
             Packing::Gzip => full(list.gzip().await?, content_type, encoding),

@@ -20,9 +20,15 @@ fn host_is_sound(version: Version, headers: &HeaderMap) -> bool {
     let mut hosts = headers.get_all(HOST).iter();
     match (hosts.next(), hosts.next()) {
         (None, _) => version < Version::HTTP_11,
-        (Some(host), None) => host.as_bytes().iter().all(|byte| byte.is_ascii_graphic() && !b"/\\@?#<>\"{}|^`,".contains(byte)),
+        (Some(host), None) => host.as_bytes().iter().all(|byte| may_name_a_host(*byte)),
         (Some(_), Some(_)) => false,
     }
+}
+
+fn may_name_a_host(byte: u8) -> bool {
+    let ends_it =
+        matches!(byte, b'/' | b'\\' | b'@' | b'?' | b'#' | b'<' | b'>' | b'"' | b'{' | b'}' | b'|' | b'^' | b'`' | b',');
+    byte.is_ascii_graphic() && !ends_it
 }
 
 fn coding_is_sound(headers: &HeaderMap) -> bool {

@@ -5,6 +5,8 @@ use crate::both;
 use crate::db::journal::{Action, Change};
 use crate::db::{self, Conn, IndexId};
 use crate::pypi::{PageFile, ProjectName, Sha256};
+use axum::body::Body;
+use axum::http::Request;
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -167,5 +169,13 @@ both! {
         let server = Server::start(db).await;
         assert_eq!(server.get("/+api", "a\0b:secret").await.result()["authstatus"][0], "noauth");
         assert_eq!(server.get("/+api", "root:a\0b").await.result()["authstatus"][0], "noauth");
+    }
+
+    async fn what_a_request_needs_at_most_does_not_lie_in_each_waiting_connection(db: Db) {
+        let server = Server::start(db).await;
+        let request = Request::new(Body::empty());
+        let future = crate::http::answer(server.site.clone(), request, ([127, 0, 0, 1], 1).into());
+        let bytes = std::mem::size_of_val(&future);
+        assert!(bytes <= 6 * 1024, "rare branches belong into a box: {bytes} bytes");
     }
 }

@@ -2,6 +2,7 @@
 //! date. Everything else is 503, at once: nobody waits for a database that is not there, and nothing is said not to exist by a
 //! node that cannot know.
 
+use super::headers::DEVPI_AUTH;
 use super::reply::Reply;
 use super::router::{At, Route};
 use super::simple::{self, Stand};
@@ -43,7 +44,7 @@ fn served(site: &Site, call: &Call<'_>, route: Route<'_>) -> bool {
         }
         _ => return false,
     };
-    let with_credentials = call.headers.contains_key(AUTHORIZATION) || call.headers.contains_key("x-devpi-auth");
+    let with_credentials = call.headers.contains_key(AUTHORIZATION) || call.headers.contains_key(DEVPI_AUTH);
     let may_serve = |user: &str, index: &str| cut_off::may_serve(&tree, user, index, with_credentials);
     call.reads()
         && match at {

@@ -117,7 +117,8 @@ pub async fn authenticate(core: &Core, credentials: &Credentials) -> Result<Arc<
         let (caller, expires) = told(core, credentials, checked).await?;
         Ok::<_, Error>(Known { caller: Arc::new(caller), generation, expires })
     };
-    verified.cache.try_get_with(key, check).await.map(|known| known.caller).map_err(|error| error.share())
+    let checked = Box::pin(verified.cache.try_get_with(key, check)).await;
+    checked.map(|known| known.caller).map_err(|error| error.share())
 }
 
 /// Logs a refusal, so that somebody who guesses is noticed. The name only if somebody has it: people paste secrets into the wrong

@@ -20,6 +20,10 @@ pub fn age(core: &Core) -> Option<Duration> {
 /// The same after one more try, if one is due: asked before each request. One tries for all who wait.
 pub async fn lasting(core: &Core) -> Option<Duration> {
     age(core)?;
+    Box::pin(try_again(core)).await
+}
+
+async fn try_again(core: &Core) -> Option<Duration> {
     let mut tried = core.changes.tried.lock().await;
     let age_now = age(core)?;
     if tried.is_some_and(|at| core.clock.uptime().saturating_sub(at) < limits::CUT_OFF_PAUSE) {

@@ -54,7 +54,8 @@ pub async fn find(core: &Arc<Core>, caller: &Caller, user: &str, index: &str, fo
     // From here on only the database could tell.
     cut_off::refuse(core)?;
     // A lenient index takes file names that do not tell where the project's name ends.
-    for project in holders(core, folder, filename).await?.iter().filter(|project| !guesses.contains(project)) {
+    let holders = Box::pin(holders(core, folder, filename)).await?;
+    for project in holders.iter().filter(|project| !guesses.contains(project)) {
         if let Some(found) = look(core, caller, place, project, (folder, filename), &mut outcome).await? {
             return Ok(found);
         }
@@ -82,7 +83,7 @@ async fn look(
                 return Ok(Some(Found { listed: listed.clone(), project: project.clone(), public }));
             }
             cut_off::refuse(core)?;
-            if was_removed(core, &sight, project, folder, filename).await? {
+            if Box::pin(was_removed(core, &sight, project, folder, filename)).await? {
                 return Err(Error::Gone("file existed, deleted in later serial".into()));
             }
             if listing.stale_since.is_some() {
@@ -145,7 +146,7 @@ pub async fn open(core: &Arc<Core>, found: &Found) -> Result<Source> {
         }
         Kind::Mirror if core.rules.offline => Err(Error::BadGateway("the server is offline and has not kept this file".into())),
         Kind::Mirror if index.settings.mirror_use_external_urls => Ok(Source::Elsewhere(found.listed.file.url.clone())),
-        Kind::Mirror => Ok(Source::Coming(fetch::fetch(core, &found.project, &found.listed).await?)),
+        Kind::Mirror => Ok(Source::Coming(Box::pin(fetch::fetch(core, &found.project, &found.listed)).await?)),
     }
 }
 
@@ -163,9 +164,11 @@ async fn blob_key(core: &Core, found: &Found) -> Result<Option<Sha256>> {
         return Ok(listed.blob);
     }
     cut_off::refuse(core)?;
-    let mut c = core.db.read().await?;
-    let kept = db::files::kept(&mut c, listed.origin.id, &found.project, &listed.file.filename).await?;
-    Ok(kept.filter(|sha256| listed.blob.is_none_or(|announced| announced == *sha256)))
+    let kept = Box::pin(async {
+        let mut c = core.db.read().await?;
+        db::files::kept(&mut c, listed.origin.id, &found.project, &listed.file.filename).await
+    });
+    Ok(kept.await?.filter(|sha256| listed.blob.is_none_or(|announced| announced == *sha256)))
 }
 
 /// Bytes of the whole file if they can be told without fetching it: upstream is asked where its page does not say.

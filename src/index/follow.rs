@@ -27,6 +27,8 @@ use tokio::time::timeout;
 #[derive(Debug, Default)]
 pub struct Changes {
     seen: AtomicI64,
+    /// The last change that was noted: what was made after it needs no look at the notes.
+    noted_last: AtomicI64,
     /// When the last look that came to the journal's end began, in microseconds of [`Clock::uptime`](crate::clock::Clock::uptime).
     looked: AtomicU64,
     noted: RwLock<Noted>,
@@ -64,11 +66,16 @@ impl Changes {
 
     /// Makes everything that was made before `newest` count as changed.
     fn forget(&self, newest: Serial) {
-        *self.noted.write().unwrap_or_else(PoisonError::into_inner) = Noted { floor: newest, ..Noted::default() };
+        let mut noted = self.noted.write().unwrap_or_else(PoisonError::into_inner);
+        *noted = Noted { floor: newest, ..Noted::default() };
+        self.noted_last.store(newest.0, Ordering::Release);
     }
 
     /// Whether nothing that concerns `project` in `indexes` has changed after `since`.
     pub fn unchanged(&self, indexes: impl Iterator<Item = IndexId>, project: &ProjectName, since: Serial) -> bool {
+        if self.noted_last.load(Ordering::Acquire) <= since.0 {
+            return true;
+        }
         let noted = self.noted.read().unwrap_or_else(PoisonError::into_inner);
         let of_project = noted.projects.get(project);
         let older = |serial: Option<&Serial>| serial.is_none_or(|s| *s <= since);
@@ -95,6 +102,7 @@ impl Changes {
         if noted.projects.len() > limits::CHANGES_NOTED_MAX {
             *noted = Noted { floor: entry.serial, ..Noted::default() };
         }
+        self.noted_last.store(entry.serial.0, Ordering::Release);
     }
 }
 

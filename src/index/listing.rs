@@ -100,7 +100,7 @@ pub async fn listing(core: &Arc<Core>, sight: &Sight, project: &ProjectName) -> 
         }
         core.listings.0.invalidate(&key).await;
     }
-    let made = make(core, sight, project, key.clone()).await;
+    let made = Box::pin(make(core, sight, project, key.clone())).await;
     if let (Err(Error::Unavailable { .. }), Some(kept)) = (&made, kept) {
         // The database may be gone: what has only expired will do once that is known.
         core.listings.0.insert(key, kept).await;
