@@ -462,6 +462,8 @@ pub const SQLITE_BUSY_WAIT: Duration = Duration::from_secs(5);
 pub const SQLITE_PAGES_AT_ONCE: u32 = 1000;
 /// Reading connections to SQLite.
 pub const SQLITE_READERS: u32 = 4;
+/// Uploads that share one commit of SQLite, at most.
+pub const SQLITE_TOGETHER_MAX: usize = 64;
 
 // Mirrors
 
