@@ -470,6 +470,8 @@ pub const SQLITE_PAGES_AT_ONCE: u32 = 1000;
 pub const SQLITE_READERS: u32 = 4;
 /// Rows that SQLite's thread may be ahead of whoever takes them: with few of them the two wait for each other at every one.
 pub const SQLITE_ROWS_AHEAD: usize = 1024;
+/// Uploads that share one commit of SQLite, at most.
+pub const SQLITE_TOGETHER_MAX: usize = 64;
 
 // Mirrors
 

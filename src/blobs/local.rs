@@ -6,6 +6,7 @@
 use std::fs::{self, File};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::UNIX_EPOCH;
 
 use super::{Blob, Content, ListedBlob, Spooled, StoredBlob};
@@ -18,13 +19,42 @@ pub(super) const TMP: &str = "tmp";
 #[derive(Debug)]
 pub(super) struct Folder {
     root: PathBuf,
+    paths: Paths,
+}
+
+/// Which folders for blobs are known to survive a power cut, with what leads to them: one bit for each of the 65,536 there may be.
+#[derive(Debug)]
+struct Paths(Box<[AtomicU64]>);
+
+impl Default for Paths {
+    fn default() -> Self {
+        Self((0..(1 << 16) / 64).map(|_| AtomicU64::new(0)).collect())
+    }
+}
+
+impl Paths {
+    fn word_and_bit(&self, sha256: &Sha256) -> Option<(&AtomicU64, u64)> {
+        let [first, second, ..] = sha256.as_bytes() else { return None };
+        let number = usize::from(u16::from_be_bytes([*first, *second]));
+        self.0.get(number / 64).map(|word| (word, 1 << (number % 64)))
+    }
+
+    fn are_durable(&self, sha256: &Sha256) -> bool {
+        self.word_and_bit(sha256).is_some_and(|(word, bit)| word.load(Ordering::Acquire) & bit != 0)
+    }
+
+    fn note_durable(&self, sha256: &Sha256) {
+        if let Some((word, bit)) = self.word_and_bit(sha256) {
+            word.fetch_or(bit, Ordering::AcqRel);
+        }
+    }
 }
 
 impl Folder {
     /// Takes the folder `root`, made if it is missing.
     pub(super) fn open(root: &Path) -> io::Result<Self> {
         fs::create_dir_all(root).map_err(|err| naming(root, err))?;
-        Ok(Self { root: root.to_owned() })
+        Ok(Self { root: root.to_owned(), paths: Paths::default() })
     }
 
     /// The folder itself.
@@ -32,21 +62,42 @@ impl Folder {
         &self.root
     }
 
-    /// Gives the spooled file its name, durably: bytes first, then the name, then the folders that lead to it.
+    /// Whether the folder for this blob, and what leads to it, is known to survive a power cut. If not, [`Folder::make_path`] must
+    /// have returned before a commit counts; the two may run side by side.
+    pub(super) fn has_path(&self, sha256: &Sha256) -> bool {
+        self.paths.are_durable(sha256)
+    }
+
+    /// Makes the folder for this blob durable, with what leads to it. Whoever made the upper two may not have synced them yet, so
+    /// all are synced, once in the life of this process.
+    pub(super) fn make_path(&self, sha256: &Sha256) -> io::Result<()> {
+        self.look_for_mark()?;
+        let target = self.path_of(sha256);
+        if let Some(folder) = target.parent() {
+            make_folder(folder)?;
+        }
+        self.sync_path(sha256, &target)
+    }
+
+    /// Gives the spooled file its name, durably: bytes first, then the name, then the folder that it is in.
     ///
     /// A blob of the right size that exists already is kept and the spooled file goes; one of another size is a torn file
     /// that only a broken disk or a careless hand can leave, and is replaced.
     pub(super) fn commit(&self, spooled: Spooled) -> io::Result<StoredBlob> {
         let stored = spooled.as_stored();
         let target = self.path_of(&stored.sha256);
+        let Some(folder) = target.parent() else { return Err(ErrorKind::InvalidInput.into()) };
         if self.size_of(&stored.sha256)? != Some(stored.size) {
-            if let Some(parent) = target.parent() {
-                fs::create_dir_all(parent).map_err(|err| naming(parent, err))?;
-            }
+            // Somebody may have deleted it, empty as it was.
+            let was_there = self.has_path(&stored.sha256);
+            let is_lost = make_folder(folder)? && was_there;
             spooled.move_to(&target)?;
+            if is_lost {
+                self.sync_path(&stored.sha256, &target)?;
+            }
         }
         // Also for a blob that was there: the commit that made it may be about to sync, and ours must not answer before.
-        self.sync_folders_of(&target)?;
+        File::open(folder)?.sync_all()?;
         Ok(stored)
     }
 
@@ -87,11 +138,15 @@ impl Folder {
     fn found<T>(&self, result: io::Result<T>) -> io::Result<Option<T>> {
         let found = found(result)?;
         if found.is_none() {
-            // Every store has this folder from its opening on.
-            let mark = self.root.join(TMP);
-            fs::metadata(&mark).map_err(|error| naming(&mark, error))?;
+            self.look_for_mark()?;
         }
         Ok(found)
+    }
+
+    /// Looks whether the store is there: every store has this folder from its opening on.
+    fn look_for_mark(&self) -> io::Result<()> {
+        let mark = self.root.join(TMP);
+        fs::metadata(&mark).map(drop).map_err(|error| naming(&mark, error))
     }
 
     /// `entry` as a blob; `None` if it is something else, lies in the wrong folder or was deleted meanwhile.
@@ -108,10 +163,20 @@ impl Folder {
         self.root.join(&hex[0..2]).join(&hex[2..4]).join(&hex)
     }
 
-    /// Syncs the three folders above a blob. All of them, always: whoever made the upper two may not have synced them yet,
-    /// and syncing a folder that has not changed costs next to nothing.
-    fn sync_folders_of(&self, blob: &Path) -> io::Result<()> {
-        blob.ancestors().skip(1).take(3).try_for_each(|folder| File::open(folder)?.sync_all())
+    /// Syncs the two folders that lead to the one that the blob is in.
+    fn sync_path(&self, sha256: &Sha256, blob: &Path) -> io::Result<()> {
+        blob.ancestors().skip(2).take(2).try_for_each(|folder| File::open(folder)?.sync_all())?;
+        self.paths.note_durable(sha256);
+        Ok(())
+    }
+}
+
+/// Makes a folder for blobs; `true` if it was not there.
+fn make_folder(folder: &Path) -> io::Result<bool> {
+    match fs::create_dir(folder) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(false),
+        Err(_) => fs::create_dir_all(folder).map(|()| true).map_err(|error| naming(folder, error)),
     }
 }
 

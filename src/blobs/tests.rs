@@ -167,3 +167,23 @@ async fn a_folder_that_vanished_is_an_error_not_a_panic() {
     assert!(blobs.spool(1000, Digests::Sha256).await.is_err());
     assert!(blobs.commit(ready).await.is_err());
 }
+
+#[tokio::test]
+async fn a_folder_that_was_deleted_is_made_again_and_its_way_with_it() {
+    let (root, blobs) = store();
+    for _ in 0..2 {
+        let stored = blobs.commit(spooled(&blobs, b"abc").await).await.unwrap();
+        assert!(blobs.contains(&stored.sha256).await.unwrap());
+        fs::remove_dir_all(root.path().join("ba")).unwrap();
+        assert!(!blobs.contains(&stored.sha256).await.unwrap());
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_made_where_the_store_is_gone() {
+    let (root, blobs) = store();
+    let waiting = spooled(&blobs, b"abc").await;
+    fs::rename(root.path().join("tmp"), root.path().join("elsewhere")).unwrap();
+    assert!(blobs.commit(waiting).await.is_err());
+    assert!(!root.path().join("ba").exists(), "a disk that is not mounted stays as it is");
+}

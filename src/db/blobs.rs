@@ -44,6 +44,14 @@ pub enum Noted {
 ///
 /// The row stays locked until the transaction ends, and garbage collection deletes bytes only while it holds that lock.
 pub async fn put(c: &mut Conn, blob: &BlobRow, now: Timestamp) -> Result<Noted> {
+    let added = on!(&mut *c, c => query(sql!(
+        "INSERT INTO blobs (sha256, size, md5, blake2, created, used) VALUES ($1, $2, $3, $4, $5, $5) ON CONFLICT (sha256) DO NOTHING"
+    ))
+    .bind(blob.sha256.as_bytes()).bind(blob.size).bind(&blob.md5).bind(&blob.blake2).bind(now)
+    .execute(c).await.map(|done| done.rows_affected()))?;
+    if added > 0 {
+        return Ok(Noted::Anew);
+    }
     let held = on!(&mut *c, c => query(sql!(
         "UPDATE blobs SET used = $4, md5 = COALESCE(md5, $2), blake2 = COALESCE(blake2, $3)
          WHERE sha256 = $1 AND deleting IS NULL"
@@ -53,6 +61,7 @@ pub async fn put(c: &mut Conn, blob: &BlobRow, now: Timestamp) -> Result<Noted> 
     if held > 0 {
         return Ok(Noted::Held);
     }
+    // Marked, or gone since (PostgreSQL).
     on!(c, c => query(sql!(
         "INSERT INTO blobs (sha256, size, md5, blake2, created, used) VALUES ($1, $2, $3, $4, $5, $5)
          ON CONFLICT (sha256) DO UPDATE SET used = excluded.used, deleting = NULL,

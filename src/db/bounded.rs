@@ -39,7 +39,7 @@ impl Db {
             Db::Sqlite { read, .. } => {
                 let mut t = read.begin().await?;
                 t.lock_handle().await?.set_progress_handler(LOOK_EVERY, deadline(Arc::downgrade(&running), most));
-                Conn::Sqlite(Handle::Tx(t))
+                Conn::Sqlite(Handle::Tx(t).into())
             }
             Db::Postgres(pool) => {
                 let mut t = pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;

@@ -24,7 +24,7 @@ impl Copied {
 
     /// A connection to it.
     pub async fn read(&self) -> super::Result<Conn> {
-        Ok(Conn::Sqlite(Handle::Plain(self.pool.acquire().await?)))
+        Ok(Conn::Sqlite(Handle::Plain(self.pool.acquire().await?).into()))
     }
 
     /// Closes it; nothing stands beside its file afterwards.

@@ -29,6 +29,7 @@ pub mod sessions;
 pub mod settings;
 #[cfg(test)]
 pub mod testing;
+mod together;
 pub mod tokens;
 pub mod users;
 
@@ -45,6 +46,7 @@ use sqlx::{AssertSqlSafe, Connection, Database, Postgres, Sqlite, Transaction};
 use std::ops::{Deref, DerefMut};
 use std::str::FromStr;
 use std::time::Duration;
+use together::{Together, Turn};
 
 /// What every query returns: the row or the driver's error, which no client is ever shown.
 pub type Result<T> = sqlx::Result<T>;
@@ -58,6 +60,8 @@ pub enum Db {
         read: SqlitePool,
         /// The one writer.
         write: SqlitePool,
+        /// Those who share its commits.
+        together: Together,
     },
     /// PostgreSQL; reading and writing share a pool.
     Postgres(PgPool),
@@ -80,7 +84,7 @@ pub struct Pool {
 #[derive(Debug)]
 pub enum Conn {
     /// To SQLite.
-    Sqlite(Handle<Sqlite>),
+    Sqlite(SqliteHandle),
     /// To PostgreSQL.
     Postgres(Handle<Postgres>),
 }
@@ -92,6 +96,40 @@ pub enum Handle<D: Database> {
     Plain(PoolConnection<D>),
     /// All or nothing.
     Tx(Transaction<'static, D>),
+}
+
+/// The same on SQLite, where those who write may do so together.
+#[derive(Debug)]
+pub enum SqliteHandle {
+    /// For one.
+    Alone(Handle<Sqlite>),
+    /// All or nothing, and perhaps in one commit with others.
+    Together(Turn),
+}
+
+impl From<Handle<Sqlite>> for SqliteHandle {
+    fn from(handle: Handle<Sqlite>) -> Self {
+        Self::Alone(handle)
+    }
+}
+
+impl Deref for SqliteHandle {
+    type Target = SqliteConnection;
+    fn deref(&self) -> &SqliteConnection {
+        match self {
+            Self::Alone(handle) => handle,
+            Self::Together(turn) => turn,
+        }
+    }
+}
+
+impl DerefMut for SqliteHandle {
+    fn deref_mut(&mut self) -> &mut SqliteConnection {
+        match self {
+            Self::Alone(handle) => handle,
+            Self::Together(turn) => turn,
+        }
+    }
 }
 
 impl<D: Database> Deref for Handle<D> {
@@ -118,6 +156,13 @@ impl<D: Database> Handle<D> {
         match self {
             Handle::Plain(_) => Ok(()),
             Handle::Tx(t) => t.commit().await,
+        }
+    }
+
+    async fn undo(self) -> Result<()> {
+        match self {
+            Handle::Plain(_) => Ok(()),
+            Handle::Tx(t) => t.rollback().await,
         }
     }
 }
@@ -175,7 +220,9 @@ async fn bound_waits(c: &mut PgConnection) -> sqlx::Result<()> {
 /// when the disk is full; then the driver's own rollback fails, and no later one could begin on that connection.
 fn sqlite_pool(connections: u32) -> SqlitePoolOptions {
     let is_free = |c: &mut SqliteConnection| !c.is_in_transaction();
-    SqlitePoolOptions::new().max_connections(connections).before_acquire(move |c, _| Box::pin(async move { Ok(is_free(c)) }))
+    let options = SqlitePoolOptions::new().max_connections(connections);
+    // A file does not go away as a server does, and to ask it costs as much as a small query.
+    options.test_before_acquire(false).before_acquire(move |c, _| Box::pin(async move { Ok(is_free(c)) }))
 }
 
 impl Db {
@@ -201,7 +248,7 @@ impl Db {
         let write = sqlite_pool(1).connect_with(writing).await?;
         lenient(sqlx::migrate!("migrations/sqlite")).run(&write).await?;
         let read = sqlite_pool(limits::SQLITE_READERS).connect_with(options.read_only(true)).await?;
-        Ok(Db::Sqlite { read, write })
+        Ok(Db::Sqlite { read, write, together: Together::default() })
     }
 
     /// Opens PostgreSQL with these options; apart from [`Db::open`] only tests call it, each with a schema of its own.
@@ -236,7 +283,7 @@ impl Db {
             Pool { name, open, idle: idle.min(open), max: pool.options().get_max_connections() }
         }
         match self {
-            Db::Sqlite { read, write } => vec![of("read", read), of("write", write)],
+            Db::Sqlite { read, write, .. } => vec![of("read", read), of("write", write)],
             Db::Postgres(pool) => vec![of("shared", pool)],
         }
     }
@@ -249,7 +296,7 @@ impl Db {
     /// A connection for reading, outside any transaction.
     pub async fn read(&self) -> Result<Conn> {
         Ok(match self {
-            Db::Sqlite { read, .. } => Conn::Sqlite(Handle::Plain(read.acquire().await?)),
+            Db::Sqlite { read, .. } => Conn::Sqlite(Handle::Plain(read.acquire().await?).into()),
             Db::Postgres(pool) => Conn::Postgres(Handle::Plain(pool.acquire().await?)),
         })
     }
@@ -258,9 +305,17 @@ impl Db {
     /// writes while another does, without waiting.
     pub async fn begin(&self) -> Result<Conn> {
         Ok(match self {
-            Db::Sqlite { write, .. } => Conn::Sqlite(Handle::Tx(write.begin_with("BEGIN IMMEDIATE").await?)),
+            Db::Sqlite { write, .. } => Conn::Sqlite(Handle::Tx(write.begin_with("BEGIN IMMEDIATE").await?).into()),
             Db::Postgres(pool) => Conn::Postgres(Handle::Tx(pool.begin().await?)),
         })
+    }
+
+    /// The same for changes of which many come at once. On SQLite they may share one commit ([`together`]), so whoever does not
+    /// commit must call [`Conn::undo`] before telling anybody what they have seen. PostgreSQL does that by itself.
+    pub async fn begin_together(&self) -> Result<Conn> {
+        let Db::Sqlite { write, together, .. } = self else { return self.begin().await };
+        let turn = together.turn(write.begin_with("BEGIN IMMEDIATE"), write.options().get_acquire_timeout());
+        Ok(Conn::Sqlite(SqliteHandle::Together(turn.await?)))
     }
 
     /// The same for a transaction that waits for something outside the database, while it holds locks that hardly anybody wants:
@@ -278,7 +333,7 @@ impl Db {
     /// A transaction that sees the database as it is at its first statement, however long it takes, and writes nothing.
     pub async fn snapshot(&self) -> Result<Conn> {
         Ok(match self {
-            Db::Sqlite { read, .. } => Conn::Sqlite(Handle::Tx(read.begin().await?)),
+            Db::Sqlite { read, .. } => Conn::Sqlite(Handle::Tx(read.begin().await?).into()),
             Db::Postgres(pool) => {
                 let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL idle_in_transaction_session_timeout = 0";
                 Conn::Postgres(Handle::Tx(pool.begin_with(begin).await?))
@@ -308,7 +363,7 @@ impl Db {
     /// Waits until every connection is closed; SQLite then folds its write-ahead log into the file.
     pub async fn close(&self) {
         match self {
-            Db::Sqlite { read, write } => {
+            Db::Sqlite { read, write, .. } => {
                 read.close().await;
                 write.close().await;
             }
@@ -333,8 +388,18 @@ impl Conn {
     /// Makes the transaction's work durable and visible.
     pub async fn commit(self) -> Result<()> {
         match self {
-            Conn::Sqlite(h) => h.commit().await,
+            Conn::Sqlite(SqliteHandle::Alone(h)) => h.commit().await,
+            Conn::Sqlite(SqliteHandle::Together(turn)) => turn.commit().await,
             Conn::Postgres(h) => h.commit().await,
+        }
+    }
+
+    /// Undoes the transaction's work. What was read in it is durable when this returns.
+    pub async fn undo(self) -> Result<()> {
+        match self {
+            Conn::Sqlite(SqliteHandle::Alone(h)) => h.undo().await,
+            Conn::Sqlite(SqliteHandle::Together(turn)) => turn.undo().await,
+            Conn::Postgres(h) => h.undo().await,
         }
     }
 }

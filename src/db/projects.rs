@@ -1,6 +1,6 @@
 //! Projects of an index.
 
-use super::{Conn, IndexId, ProjectId, Result, Serial, search};
+use super::{Conn, IndexId, ProjectId, Result, Serial};
 use crate::clock::Timestamp;
 use crate::pypi::{ProjectName, ProjectStatus};
 use crate::{on, sql};
@@ -59,8 +59,11 @@ pub async fn put(c: &mut Conn, index: IndexId, name: &ProjectName, display_name:
 /// Notes the serial of the project's last change, also for its entry in the search, which whoever changed what it tells of has
 /// made anew.
 pub async fn set_serial(c: &mut Conn, id: ProjectId, serial: Serial) -> Result<()> {
-    on!(&mut *c, c => query(sql!("UPDATE projects SET serial = $2 WHERE id = $1")).bind(id).bind(serial).execute(c).await.map(drop))?;
-    search::set_serial(c, id, serial).await
+    let text = sql!(c,
+        sqlite: "UPDATE projects SET serial = $2 WHERE id = $1; UPDATE search_entries SET serial = $2 WHERE project_id = $1",
+        postgres: "WITH entry AS (UPDATE search_entries SET serial = $2 WHERE project_id = $1)
+                   UPDATE projects SET serial = $2 WHERE id = $1");
+    on!(c, c => query(text).bind(id).bind(serial).execute(c).await.map(drop))
 }
 
 /// Reserves a name that has lost its last file, or releases it.

@@ -120,7 +120,7 @@ pub async fn load(core: &Core) -> Result<()> {
 /// Applies what the journal has after what was seen; returns up to where. Called after each commit of our own, with each poll, and
 /// before a request if the last look lies too far back.
 pub async fn catch_up(core: &Core) -> Result<Serial> {
-    let (seen, moved) = look(core).await?;
+    let (seen, moved) = look(core, Some(core.clock.uptime())).await?;
     if moved {
         nodes::report(core, seen, false).await;
     }
@@ -133,7 +133,7 @@ pub async fn hear(core: &Core, heard: Heard) -> Result<()> {
         // Our own change, or one of several announced at once: the first look has found them all.
         Heard::Journal(serial) if serial <= core.changes.seen() => {}
         Heard::Journal(_) => {
-            let (seen, moved) = look(core).await?;
+            let (seen, moved) = look(core, None).await?;
             if moved {
                 nodes::report(core, seen, true).await;
             }
@@ -143,10 +143,14 @@ pub async fn hear(core: &Core, heard: Heard) -> Result<()> {
     Ok(())
 }
 
-/// Reads the journal to its end; returns up to where, and whether that was further than before.
-async fn look(core: &Core) -> Result<(Serial, bool)> {
+/// Reads the journal to its end; returns up to where, and whether that was further than before. Of several who wait for their look,
+/// one does it for all: what somebody else has begun after `asked` has found what there was.
+async fn look(core: &Core, asked: Option<Duration>) -> Result<(Serial, bool)> {
     let _following = core.changes.following.lock().await;
     let before = core.changes.seen();
+    if asked.is_some_and(|asked| core.changes.looked() > asked) {
+        return Ok((before, false));
+    }
     loop {
         let begun = core.clock.uptime();
         let seen = core.changes.seen();

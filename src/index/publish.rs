@@ -20,6 +20,7 @@ use crate::db::{self, Conn, Serial};
 use crate::error::{Error, Result};
 use crate::fault::{self, Step};
 use crate::pypi::{ProjectName, metadata_form, version};
+use bytes::Bytes;
 use claims::Claims;
 pub use claims::check_version;
 use serde_json::{Value, json};
@@ -78,11 +79,8 @@ async fn carry_out(core: &Arc<Core>, actor: String, index: &Arc<Index>, upload: 
     let (task, index) = (core.clone(), index.clone());
     fault::at(Step::UploadSpooled);
     follow::change(core, async move {
-        let blob = keep::commit(&task, upload.spooled).await?;
-        let metadata_blob = match &said.bytes {
-            Some(bytes) => Some(keep::put_bytes(&task, bytes.clone().into()).await?),
-            None => None,
-        };
+        let metadata = said.bytes.clone().map(Bytes::from);
+        let (blob, metadata_blob) = keep::commit_with(&task, upload.spooled, metadata).await?;
         fault::at(Step::UploadBlobKept);
         let entry =
             Entry { index: &index, claims: &claims, said, blob, metadata_blob, filename: &upload.filename, actor: &actor };
@@ -161,13 +159,30 @@ struct Entry<'a> {
     actor: &'a str,
 }
 
-/// Step five: one transaction; its serial, if it changed anything. Dropping it without a commit undoes all of it.
+/// Step five: one transaction; its serial, if it changed anything. On SQLite others may share its commit.
 async fn record(core: &Core, entry: Entry<'_>) -> Result<(Outcome, Option<Serial>)> {
+    let mut c = core.db.begin_together().await?;
+    let written = write(&mut c, core, &entry).await;
+    match &written {
+        Ok((_, Some(_))) => {
+            fault::at(Step::UploadWritten);
+            c.commit().await?;
+            fault::at(Step::UploadCommitted);
+        }
+        // That the file is there, or is another one, is told when it is sure.
+        Ok((_, None)) | Err(Error::Conflict(_)) => c.undo().await?,
+        // Whatever went wrong may have ended the transaction already.
+        Err(_) => drop(c),
+    }
+    written
+}
+
+/// Writes the rows. Committing or undoing it is the caller's.
+async fn write(c: &mut Conn, core: &Core, entry: &Entry<'_>) -> Result<(Outcome, Option<Serial>)> {
     let now = core.clock.now();
     let (project, said) = (&entry.claims.project, &entry.said);
-    let mut c = core.db.begin().await?;
-    refuse_if_closed(&mut c, entry.index, project).await?;
-    let metadata = with_what_is_known(&mut c, entry.index, project, said).await?;
+    refuse_if_closed(c, entry.index, project).await?;
+    let metadata = with_what_is_known(c, entry.index, project, said).await?;
     let file = Incoming {
         project,
         display_name: &said.display_name,
@@ -181,7 +196,7 @@ async fn record(core: &Core, entry: Entry<'_>) -> Result<(Outcome, Option<Serial
         uploaded_by: Some(entry.actor),
         log: None,
     };
-    let stored = store::put(&mut c, &core.blobs, entry.index, &file, now).await?;
+    let stored = store::put(c, &core.blobs, entry.index, &file, now).await?;
     let action = match stored.outcome {
         Outcome::Identical => return Ok((Outcome::Identical, None)),
         Outcome::New => Action::FileAdd,
@@ -195,10 +210,7 @@ async fn record(core: &Core, entry: Entry<'_>) -> Result<(Outcome, Option<Serial
         detail: json!({"filename": entry.filename, "version": said.version, "sha256": entry.blob.sha256}),
     };
     let outcome = stored.outcome;
-    let serial = store::seal(&mut c, &[stored], &change, now).await?;
-    fault::at(Step::UploadWritten);
-    c.commit().await?;
-    fault::at(Step::UploadCommitted);
+    let serial = store::seal(c, &[stored], &change, now).await?;
     Ok((outcome, Some(serial)))
 }
 

@@ -123,14 +123,18 @@ pub async fn is_there(c: &mut Conn, project: ProjectId, digest: &Sha256) -> Resu
 async fn put_words(c: &mut Conn, entry: &Entry) -> Result<()> {
     let Conn::Sqlite(h) = c else { return Ok(()) };
     let marked = |text: &str| format!("{} {text}", mark(entry.index));
-    for (text, words) in [
-        ("INSERT OR REPLACE INTO fts_names (rowid, text) VALUES ($1, $2)", entry.name.as_str()),
-        ("INSERT OR REPLACE INTO fts_heads (rowid, text) VALUES ($1, $2)", &entry.head),
-        ("INSERT OR REPLACE INTO fts_bodies (rowid, text) VALUES ($1, $2)", &entry.body),
-    ] {
-        query(text).bind(entry.project).bind(marked(words)).execute(&mut **h).await?;
-    }
-    Ok(())
+    query(
+        "INSERT OR REPLACE INTO fts_names (rowid, text) VALUES ($1, $2);
+         INSERT OR REPLACE INTO fts_heads (rowid, text) VALUES ($1, $3);
+         INSERT OR REPLACE INTO fts_bodies (rowid, text) VALUES ($1, $4)",
+    )
+    .bind(entry.project)
+    .bind(marked(entry.name.as_str()))
+    .bind(marked(&entry.head))
+    .bind(marked(&entry.body))
+    .execute(&mut **h)
+    .await
+    .map(drop)
 }
 
 /// Notes that the entry tells of its project as it is at this serial. Only whoever has just made it may say so.

@@ -49,5 +49,5 @@ def actions(step: str) -> tuple[str, ...]:
 
 def pair(seed: int, steps: Sequence[str], backends: Sequence[str]) -> tuple[str, str]:
     """Step and backend of a schedule: after as many seeds as there are pairs, each pair has been."""
-    step = steps[seed % len(steps)]
-    return step, ONLY_ON.get(step) or backends[(seed + seed // len(steps)) % len(backends)]
+    turn, place = divmod(seed, len(steps))
+    return steps[place], ONLY_ON.get(steps[place]) or backends[(place + turn) % len(backends)]
