@@ -54,7 +54,7 @@ WRONG_MAX = 1000
 EXPIRY_SECONDS = 120
 """After which the mirror asks upstream for a page again."""
 HOUSEKEEPING = {
-    "--gc-every": "2m", "--gc-grace": "20s", "--keep-removed": "1m", "--keep-journal": "10m", "--mirror-unused": "5m", "--page-cache": "4MiB",
+    "--gc-every": "2m", "--gc-grace": "20s", "--keep-removed": "1m", "--keep-journal": "10m", "--mirror-unused": "5m", "--mirror-cache": "512MiB", "--page-cache": "4MiB",
 }  # fmt: skip
 
 
@@ -71,13 +71,11 @@ class Minute:
             self.statuses[status] += 1
             if status != BROKEN_OFF:
                 self.asked[kind].append(seconds)
-            else:
-                self.asked[kind]
         self.wrong += notes.wrong
 
     def kinds(self) -> dict[str, dict[str, float]]:
         """Milliseconds by kind."""
-        return {kind: _percentiles(sorted(times)) for kind, times in sorted(self.asked.items()) if times}
+        return {kind: _percentiles(sorted(times)) for kind, times in sorted(self.asked.items())}
 
 
 def _percentiles(times: list[float]) -> dict[str, float]:
