@@ -12,7 +12,8 @@ Each minute is written to --out (target/bench/soak.jsonl) as a line of JSON: mem
 processor time, answers by status, p50 and p99 of each kind of request, and how busy the machine was. At the end: a table of the first ten
 minutes after ten of warming up, ten in the middle and the last ten, with the slope of a straight line through all minutes but the first ten;
 what the server holds a while after everybody has left; whether it ends by SIGTERM with status 0; what `doctor --deep` finds. Ends with
-status 1 after any answer that must not be, or if one of these fails. Takes --minutes (60) and two more.
+status 1 after any answer that must not be, if one of these fails, or if there is more memory or are more handles than there may be. Takes
+--minutes (60) and two more.
 """
 
 from __future__ import annotations
@@ -53,9 +54,15 @@ WRONG_MAX = 1000
 """Answers that must not be, before the run is given up."""
 EXPIRY_SECONDS = 120
 """After which the mirror asks upstream for a page again."""
+PAGE_CACHE_MIB = 4
 HOUSEKEEPING = {
-    "--gc-every": "2m", "--gc-grace": "20s", "--keep-removed": "1m", "--keep-journal": "10m", "--mirror-unused": "5m", "--mirror-cache": "512MiB", "--page-cache": "4MiB",
+    "--gc-every": "2m", "--gc-grace": "20s", "--keep-removed": "1m", "--keep-journal": "10m", "--mirror-unused": "5m",
+    "--mirror-cache": "512MiB", "--page-cache": f"{PAGE_CACHE_MIB}MiB",
 }  # fmt: skip
+ANONYMOUS_MIB_MAX = PAGE_CACHE_MIB + 64
+"""Memory beside the program's own pages, in the middle of the last minutes."""
+HANDLES_LEFT_MAX = 16
+"""More than before, once everybody has left: the database's connections come on demand, and stay."""
 
 
 @dataclass
@@ -228,6 +235,14 @@ def _signed(value: float) -> str:
     return f"{'−' if value < 0 else '+'}{number(abs(value))}"
 
 
+def grown(minutes: list[dict], rested: list[dict[str, float]]) -> list[str]:
+    """What there is too much of."""
+    memory = statistics.median(minute["of it anonymous"] for minute in minutes[-max(1, len(minutes) // 6) :])
+    handles = rested[1]["file handles"] - rested[0]["file handles"]
+    found = [f"{memory:.0f} MiB of memory instead of {ANONYMOUS_MIB_MAX} at most"] if memory > ANONYMOUS_MIB_MAX else []
+    return [*found, f"{handles:.0f} file handles are left over"] if handles > HANDLES_LEFT_MAX else found
+
+
 def closing(server: Cheeseshop) -> list[str]:
     """Whether it ends as it should and has left everything sound; what did not."""
     status = server.process.end()
@@ -262,7 +277,7 @@ def main() -> None:
     keep("soak", found)
     for line in wrong[:WRONG_SHOWN]:
         print(f"wrong: {line}")
-    sys.exit(f"{len(wrong)} answers or endings that must not be" if wrong else 0)
+    sys.exit(f"{len(wrong)} things that must not be" if wrong else 0)
 
 
 def run(server: Cheeseshop, minutes: int, rate: float, out: Path) -> tuple[list[str], dict]:
@@ -280,7 +295,7 @@ def run(server: Cheeseshop, minutes: int, rate: float, out: Path) -> tuple[list[
     print(f"{sum(total.values())} requests; answers by status, {BROKEN_OFF} where the client left: {dict(sorted(total.items()))}")
     for name in ("resident memory", "of it anonymous", "file handles", "threads", "cheeseshop_http_connections"):
         print(f"{name}, before anybody came and {RESTING_SECONDS} s after all had left: {rested[0][name]:.1f}, {rested[1][name]:.1f}")
-    wrong = soak.wrong + closing(server)
+    wrong = soak.wrong + grown(soak.minutes, rested) + closing(server)
     return wrong, {"minutes": soak.minutes, "rested": rested, "wrong": soak.wrong}
 
 

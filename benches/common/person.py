@@ -12,6 +12,7 @@ import random
 import socket
 from collections import deque
 from dataclasses import dataclass
+from functools import lru_cache
 from urllib.parse import urlencode, urlsplit
 
 from support import wire
@@ -126,13 +127,13 @@ class Person(Asker):
 
     def small_file(self) -> None:
         artifact = self.dice.choice(list(self._living.values()))
-        self._download("file of 8 KiB", file(self.dice.choice((DEV, TEAM)), artifact), artifact.sha256)
+        self._download("file of 8 KiB", file(self.dice.choice((DEV, TEAM)), artifact), digest(artifact))
 
     def medium_file(self) -> None:
-        self._download("file of 1 MiB", file(TEAM, self._house.medium), self._house.medium.sha256)
+        self._download("file of 1 MiB", file(TEAM, self._house.medium), digest(self._house.medium))
 
     def large_file(self) -> None:
-        self._download("file of 64 MiB", file(DEV, self._house.large), self._house.large.sha256)
+        self._download("file of 64 MiB", file(DEV, self._house.large), digest(self._house.large))
 
     def piece(self) -> None:
         medium = self._house.medium
@@ -272,9 +273,11 @@ class Person(Asker):
     def break_download(self) -> None:
         """Leaves after the first bytes of a long file."""
         artifact = self.dice.choice((self._house.medium, self._house.large))
+        path = file(DEV, artifact)
         with self._connect() as connection:
-            connection.sendall(f"GET {file(DEV, artifact)} HTTP/1.1\r\nHost: {self.host}\r\n\r\n".encode())
-            must(connection.recv(1 << 16).startswith(b"HTTP/1.1 200"), f"{artifact.filename} does not begin")
+            connection.sendall(f"GET {path} HTTP/1.1\r\nHost: {self.host}\r\n\r\n".encode())
+            begin = connection.recv(1 << 16)
+        must(begin.startswith(b"HTTP/1.1 200"), f"{artifact.filename} begins with {begin[:300]!r}")
         self.left("download that breaks off")
 
     def wait(self) -> None:
@@ -362,7 +365,14 @@ def simple(index: str, project: str) -> str:
 
 def file(index: str, artifact: Artifact) -> str:
     """Where pages say that it is."""
-    return f"/{index}/+f/{artifact.sha256[:3]}/{artifact.sha256[3:16]}/{artifact.filename}"
+    sha256 = digest(artifact)
+    return f"/{index}/+f/{sha256[:3]}/{sha256[3:16]}/{artifact.filename}"
+
+
+@lru_cache(maxsize=4 * LIVING)
+def digest(artifact: Artifact) -> str:
+    """Its SHA-256, found once."""
+    return artifact.sha256
 
 
 def warm(number: int) -> str:
@@ -371,7 +381,7 @@ def warm(number: int) -> str:
 
 def shown_of(releases: dict[tuple[str, str], Artifact], project: str) -> dict[str, str]:
     """The files of a project with their hashes."""
-    return {artifact.filename: artifact.sha256 for (name, _), artifact in releases.items() if name == project}
+    return {artifact.filename: digest(artifact) for (name, _), artifact in releases.items() if name == project}
 
 
 def unpacked(encoding: str | None, body: bytes) -> bytes:
