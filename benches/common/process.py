@@ -66,14 +66,18 @@ class Process:
         """The peak begins anew."""
         Path(f"/proc/{self.pid}/clear_refs").write_text("5")
 
-    def stop(self) -> None:
-        """SIGTERM, and SIGKILL for what is left after a while."""
+    def end(self) -> int | None:
+        """SIGTERM. The status, or None if it still runs after a while."""
         if self._process.poll() is None:
             self._process.send_signal(signal.SIGTERM)
-            try:
-                self._process.wait(STOP_SECONDS)
-            except subprocess.TimeoutExpired:
-                pass
+        try:
+            return self._process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            return None
+
+    def stop(self) -> None:
+        """SIGTERM, and SIGKILL for what is left after a while."""
+        self.end()
         try:
             os.killpg(self._process.pid, signal.SIGKILL)
         except ProcessLookupError:

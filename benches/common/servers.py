@@ -256,8 +256,14 @@ class Cheeseshop(Server):
 
     def cli(self, *arguments: object) -> str:
         """An administration command; what it printed."""
+        done = self.command_line(*arguments)
+        done.check_returncode()
+        return done.stdout
+
+    def command_line(self, *arguments: object) -> subprocess.CompletedProcess[str]:
+        """The same for one that may fail."""
         command = [self.binary, *arguments, "--data-dir", self.data]
-        return subprocess.run(list(map(str, command)), check=True, capture_output=True, text=True).stdout
+        return subprocess.run(list(map(str, command)), check=False, capture_output=True, text=True)
 
 
 class Devpi(Server):

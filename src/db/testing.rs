@@ -106,6 +106,46 @@ mod tests {
         }
     }
 
+    /// What is deleted with its parent is looked for by it; without an index each deletion would read the whole table.
+    #[tokio::test]
+    async fn every_reference_is_found_by_an_index() {
+        let (Db::Sqlite { write, .. }, _folder) = sqlite().await else { unreachable!() };
+        let Db::Postgres(pool) = postgres().await else { unreachable!() };
+        let on_sqlite = write
+            .fetch_all(
+                "SELECT t.name || '.' || f.\"from\" FROM sqlite_master t, pragma_foreign_key_list(t.name) f WHERE t.type = 'table'
+                     AND NOT EXISTS (SELECT 1 FROM pragma_table_info(t.name) c WHERE c.pk = 1 AND c.name = f.\"from\")
+                     AND NOT EXISTS (SELECT 1 FROM pragma_index_list(t.name) l, pragma_index_info(l.name) i
+                                     WHERE NOT l.partial AND i.seqno = 0 AND i.name = f.\"from\")",
+            )
+            .await
+            .unwrap();
+        let on_postgres = pool
+            .fetch_all(
+                "SELECT c.conrelid::regclass::text || '.' || a.attname FROM pg_constraint c
+                 JOIN pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = c.conkey[1]
+                 WHERE c.contype = 'f' AND c.connamespace = current_schema()::regnamespace
+                     AND NOT EXISTS (SELECT 1 FROM pg_index i WHERE i.indrelid = c.conrelid AND i.indpred IS NULL
+                                         AND i.indkey[0] = c.conkey[1])",
+            )
+            .await
+            .unwrap();
+        let names: Vec<String> = on_sqlite.iter().map(|row| row.get(0)).chain(on_postgres.iter().map(|row| row.get(0))).collect();
+        assert!(names.is_empty(), "no index begins with {names:?}");
+    }
+
+    /// A project's page must not read how often all others were downloaded.
+    #[tokio::test]
+    async fn the_downloads_of_a_project_are_found_by_its_files() {
+        let (Db::Sqlite { write, .. }, _folder) = sqlite().await else { unreachable!() };
+        let (text, _) = STATEMENTS.iter().find(|(text, _)| text.contains("SUM(d.count)")).unwrap();
+        let text = ["$1", "$2", "$3"].iter().fold((*text).to_owned(), |text, place| text.replace(place, "1"));
+        let steps = write.fetch_all(AssertSqlSafe(format!("EXPLAIN QUERY PLAN {text}"))).await.unwrap();
+        let steps: Vec<String> = steps.iter().map(|row| row.get("detail")).collect();
+        assert!(steps.iter().any(|step| step.contains("files_project")), "{steps:?}");
+        assert!(steps.iter().all(|step| !step.contains("downloads_day")), "{steps:?}");
+    }
+
     /// Both schemas have the same tables with the same columns in the same order, SQLite's full-text indexes aside.
     #[tokio::test]
     async fn both_schemas_are_alike() {
