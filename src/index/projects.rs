@@ -75,7 +75,8 @@ pub async fn refresh(core: &Core, sight: &Sight) -> Result<Option<Timestamp>> {
     Ok(first)
 }
 
-fn names_upstream(index: &Index) -> bool {
+/// Whether it is a mirror that asks its upstream for the list of all projects.
+pub(super) fn names_upstream(index: &Index) -> bool {
     index.kind == Kind::Mirror && !index.settings.mirror_no_project_list
 }
 

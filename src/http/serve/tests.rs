@@ -98,6 +98,13 @@ impl Drop for Guard {
     }
 }
 
+/// An answer that never comes, and keeps `guard` while somebody waits for it.
+async fn endless(guard: Guard) -> Response<Body> {
+    std::future::pending::<()>().await;
+    drop(guard);
+    Response::new(Body::empty())
+}
+
 /// A body of `size` bytes in pieces of 64 KiB that keeps `guard` while it lives.
 fn stream_of(size: usize, guard: Guard) -> Body {
     let piece = Bytes::from(vec![b'x'; 64 * 1024]);

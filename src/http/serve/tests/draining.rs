@@ -28,15 +28,7 @@ async fn draining_finishes_running_answers_closes_idle_connections_and_takes_no_
 /// A server that never ends its answer, with one request under way.
 async fn busy_for_ever(limits: Limits) -> (Server, TcpStream, mpsc::UnboundedReceiver<()>) {
     let (dropped, drops) = mpsc::unbounded_channel();
-    let endless = move |_, _| {
-        let guard = Guard(dropped.clone());
-        async move {
-            std::future::pending::<()>().await;
-            drop(guard);
-            Response::new(Body::empty())
-        }
-    };
-    let server = Server::start(limits, endless).await;
+    let server = Server::start(limits, move |_, _| endless(Guard(dropped.clone()))).await;
     let mut stream = server.connect().await;
     get(&mut stream, "/").await;
     sleep(ms(100)).await;

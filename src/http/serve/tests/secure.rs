@@ -358,15 +358,7 @@ async fn draining_finishes_http2_requests_and_takes_no_new_ones() {
 #[tokio::test]
 async fn the_deadline_cuts_http2_requests_that_still_run() {
     let (dropped, mut drops) = mpsc::unbounded_channel();
-    let endless = move |_, _| {
-        let guard = Guard(dropped.clone());
-        async move {
-            std::future::pending::<()>().await;
-            drop(guard);
-            Response::new(Body::empty())
-        }
-    };
-    let secure = Secure::start(Limits { drain: ms(300), ..patient() }, endless).await;
+    let secure = Secure::start(Limits { drain: ms(300), ..patient() }, move |_, _| endless(Guard(dropped.clone()))).await;
     let (mut client, _ended) = secure.http2(WINDOW).await;
     let (_answer, _) = client.send_request(ask("GET", "/"), true).unwrap();
     sleep(ms(100)).await;
