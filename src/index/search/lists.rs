@@ -61,7 +61,7 @@ impl Version {
 }
 
 fn names_upstream(core: &Core, index: IndexId) -> bool {
-    core.tree.load().by_id(index).is_some_and(|index| projects::names_upstream(&index))
+    core.tree.load().by_id(index).is_some_and(|index| projects::names_upstream(index))
 }
 
 impl List {
