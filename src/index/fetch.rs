@@ -2,7 +2,8 @@
 //! stored.
 //!
 //! The fetch is a task of its own: clients read what it has written so far, and one that leaves stops nothing. The last byte
-//! is handed out only when size and hash have been found right, so that wrong bytes never look like a whole file.
+//! is handed out only when size and hash have been found right, so that wrong bytes never look like a whole file. It does not wait
+//! until the file is kept: nothing is promised to who downloads, and who comes meanwhile joins.
 
 use super::core::Core;
 use super::merge::Listed;
@@ -48,8 +49,10 @@ enum Progress {
     Asking,
     /// Bytes come in.
     Flowing(Flow),
-    /// The file is whole, right, and kept.
-    Kept(Flow, StoredBlob),
+    /// The file is whole and right.
+    Checked(Flow),
+    /// It is kept, too.
+    Kept(Flow, Sha256),
     /// It came to nothing.
     Failed(Arc<Error>),
 }
@@ -76,7 +79,7 @@ pub async fn fetch(core: &Arc<Core>, project: &ProjectName, listed: &Listed) -> 
     let mut progress = join(core, project, listed);
     let state = progress.wait_for(has_begun).await;
     let length = match &*state.map_err(|_| interrupted())? {
-        Progress::Flowing(flow) | Progress::Kept(flow, _) => flow.length,
+        Progress::Flowing(flow) | Progress::Checked(flow) | Progress::Kept(flow, _) => flow.length,
         Progress::Failed(error) => return Err(error.share()),
         Progress::Asking => return Err(interrupted()),
     };
@@ -99,7 +102,7 @@ fn has_begun(state: &Progress) -> bool {
     match state {
         Progress::Asking => false,
         Progress::Flowing(flow) => flow.length != Some(0),
-        Progress::Kept(..) | Progress::Failed(_) => true,
+        Progress::Checked(_) | Progress::Kept(..) | Progress::Failed(_) => true,
     }
 }
 
@@ -121,9 +124,9 @@ fn join(core: &Arc<Core>, project: &ProjectName, listed: &Listed) -> watch::Rece
     let (core, project, listed) = (core.clone(), project.clone(), listed.clone());
     core.clone().tasks.spawn(log::carry(async move {
         let end = match lead(&core, &project, &listed, &sender).await {
-            Ok((flow, blob)) => {
+            Ok((flow, sha256)) => {
                 core.metrics.fetches.of(Fetched::Kept).inc();
-                Progress::Kept(flow, blob)
+                Progress::Kept(flow, sha256)
             }
             Err(error) => {
                 core.metrics.fetches.of(Fetched::Failed).inc();
@@ -139,12 +142,7 @@ fn join(core: &Arc<Core>, project: &ProjectName, listed: &Listed) -> watch::Rece
 }
 
 /// Fetches, checks, stores and notes one file.
-async fn lead(
-    core: &Core,
-    project: &ProjectName,
-    listed: &Listed,
-    progress: &watch::Sender<Progress>,
-) -> Result<(Flow, StoredBlob)> {
+async fn lead(core: &Core, project: &ProjectName, listed: &Listed, progress: &watch::Sender<Progress>) -> Result<(Flow, Sha256)> {
     // Another fetch may have ended between this client's look for the file and its turn here.
     if let Some(kept) = kept(core, project, listed).await? {
         return Ok(kept);
@@ -168,22 +166,23 @@ async fn lead(
     pump(&core.metrics, download, &mut spool, &mut flow, progress).await?;
     let spooled = spool.finish().await.map_err(refused)?;
     check(listed, &spooled)?;
+    flow.written = spooled.size;
+    progress.send_replace(Progress::Checked(flow.clone()));
     fault::at(Step::FetchChecked);
     let blob = keep::commit(core, spooled).await?;
     fault::at(Step::FetchBlobKept);
     note(core, project, listed, &blob).await?;
     fault::at(Step::FetchNoted);
-    flow.written = blob.size;
-    Ok((flow, blob))
+    Ok((flow, blob.sha256))
 }
 
 /// The file as an earlier fetch has kept it.
-async fn kept(core: &Core, project: &ProjectName, listed: &Listed) -> Result<Option<(Flow, StoredBlob)>> {
+async fn kept(core: &Core, project: &ProjectName, listed: &Listed) -> Result<Option<(Flow, Sha256)>> {
     let sha256 = db::files::kept(&mut core.db.read().await?, listed.origin.id, project, &listed.file.filename).await?;
     let Some(sha256) = sha256.filter(|sha256| listed.blob.is_none_or(|announced| announced == *sha256)) else { return Ok(None) };
     let Some(blob) = core.blobs.open(&sha256).await? else { return Ok(None) };
     let flow = Flow { content: blob.content, length: Some(blob.size), written: blob.size };
-    Ok(Some((flow, StoredBlob { sha256, size: blob.size, md5: None, blake2: None })))
+    Ok(Some((flow, sha256)))
 }
 
 async fn open(core: &Core, listed: &Listed) -> Result<Download> {
@@ -328,7 +327,7 @@ impl Fetching {
     pub async fn kept(mut self) -> Result<Sha256> {
         let end = self.progress.wait_for(|state| matches!(state, Progress::Kept(..) | Progress::Failed(_))).await;
         match &*end.map_err(|_| interrupted())? {
-            Progress::Kept(_, blob) => Ok(blob.sha256),
+            Progress::Kept(_, sha256) => Ok(*sha256),
             Progress::Failed(error) => Err(error.share()),
             _ => Err(interrupted()),
         }
@@ -352,13 +351,13 @@ async fn next_piece(progress: &mut watch::Receiver<Progress>, left: &Range<u64>)
     let broken = |error: &dyn std::fmt::Display| io::Error::other(error.to_string());
     let ready = progress.wait_for(|state| match state {
         Progress::Flowing(flow) => presentable(flow, left.end) > left.start,
-        Progress::Kept(..) | Progress::Failed(_) => true,
+        Progress::Checked(_) | Progress::Kept(..) | Progress::Failed(_) => true,
         Progress::Asking => false,
     });
     match &*ready.await.map_err(|e| broken(&e))? {
         Progress::Flowing(flow) => Ok(Some((flow.content.clone(), left.start..presentable(flow, left.end)))),
-        Progress::Kept(flow, blob) => {
-            let end = blob.size.min(left.end);
+        Progress::Checked(flow) | Progress::Kept(flow, _) => {
+            let end = flow.written.min(left.end);
             Ok((left.start < end).then(|| (flow.content.clone(), left.start..end)))
         }
         Progress::Failed(error) => Err(broken(error)),

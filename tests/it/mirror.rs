@@ -246,6 +246,7 @@ both! {
         let (shop, upstream, wheel, sdist) = mirrored(engine).await;
         let page = shop.page("root/pypi", "app").await;
         shop.get(&wheel.path("root/pypi")).await.is(200);
+        shop.settled().await;
         upstream.drop_file("app", &wheel.filename);
         shop.clock.advance(EXPIRY);
         assert_eq!(shop.filenames("root/pypi", "app").await, [sdist.filename.as_str()]);

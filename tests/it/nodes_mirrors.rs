@@ -26,6 +26,7 @@ both! {
             shop.get(&format!("{}.metadata", link.path)).await.is(200);
         }));
         tokio::time::timeout(LONG, join_all(asks)).await.unwrap();
+        tokio::join!(one.settled(), other.settled());
         for (n, dist) in dists.iter().enumerate() {
             assert!((1..=2).contains(&upstream.asked(&page_path(&format!("app{n}")))), "{n}");
             assert!((1..=2).contains(&upstream.asked(&file_path(dist))), "{n}");
