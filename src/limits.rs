@@ -95,6 +95,8 @@ pub const IMAGES_KEPT_BYTES: u64 = 32 << 20;
 
 /// Bytes read from a blob at once. Measured: 256 KiB costs a fifth of the processor time of 8 KiB, more gains nothing.
 pub const BLOB_READ_BYTES: usize = 256 * 1024;
+/// Pieces of that size that are kept for the next one who reads.
+pub const SPARE_PIECES_MAX: usize = 16;
 /// Bytes of the file that says whose a store of blobs is: an id has 32 or 36.
 pub const STORE_OWNER_BYTES_MAX: u64 = 200;
 /// How often the store of files is tried for those who ask `/ready`, however many and often they ask.
@@ -300,7 +302,7 @@ pub const LISTED_FILE_BYTES: usize = 600;
 /// Bytes that a listing or page is counted as beside its files or its text.
 pub const LISTING_BYTES: usize = 1024;
 /// Pages smaller than this are not packed: there is nothing to gain.
-pub const PACK_BYTES_MIN: usize = 256;
+pub const PACK_BYTES_MIN: u64 = 256;
 /// Bytes of pages in memory, unless `--page-cache` says otherwise.
 pub const PAGE_CACHE_BYTES: u64 = 64 << 20;
 /// Bytes of lists of projects in memory, packed: beside the pages. The one of the largest public index takes about 25 MB in one form.
@@ -309,6 +311,8 @@ pub const PROJECT_LISTS_BYTES: u64 = 64 << 20;
 pub const PROJECT_LISTS_IDLE: Duration = Duration::from_secs(600);
 /// Bytes of a list that are rendered, or unpacked for a client that takes it only as it is, at once.
 pub const PROJECT_LIST_PIECE_BYTES: usize = 64 * 1024;
+/// How far zstd looks back in a list of projects at most, as a power of two: 128 KiB. To pack a list takes some ten times as much memory.
+pub const PROJECT_LIST_WINDOW_LOG_MAX: u32 = 17;
 /// gzip's level for pages: they are packed once and sent often.
 pub const PAGE_GZIP_LEVEL: u32 = 6;
 /// zstd's level for pages.

@@ -52,8 +52,24 @@ pub fn decode_path(path: &str) -> Option<DecodedPath<'_>> {
     if path.len() > PATH_BYTES_MAX {
         return None;
     }
-    let segments = path.split('/').filter(|segment| !segment.is_empty()).map(decode_segment).collect::<Option<_>>()?;
+    let mut segments = Vec::with_capacity(SEGMENTS);
+    for segment in split(path).filter(|segment| !segment.is_empty()) {
+        segments.push(decode_segment(segment)?);
+    }
     Some(DecodedPath { segments, trailing_slash: path.ends_with('/') })
+}
+
+/// Segments that most paths have at most.
+const SEGMENTS: usize = 8;
+
+/// What stands between slashes; on short texts several times as fast as `str::split`.
+fn split(path: &str) -> impl Iterator<Item = &str> {
+    let mut start = 0;
+    memchr::memchr_iter(b'/', path.as_bytes()).chain([path.len()]).map(move |end| {
+        let segment = &path[start..end];
+        start = end + 1;
+        segment
+    })
 }
 
 fn decode_segment(segment: &str) -> Option<Cow<'_, str>> {

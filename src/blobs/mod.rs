@@ -17,6 +17,7 @@ mod multipart;
 mod object_tests;
 mod objects;
 mod owner;
+mod piece;
 mod read;
 mod reader;
 mod remote_read;

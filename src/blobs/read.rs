@@ -13,6 +13,7 @@ use futures_util::Stream;
 use futures_util::stream::unfold;
 use tokio::task::JoinHandle;
 
+use super::piece::Piece;
 use crate::limits::BLOB_READ_BYTES;
 
 /// The bytes `range` of `file` in pieces of up to [`BLOB_READ_BYTES`], none of them empty.
@@ -57,7 +58,7 @@ impl Reading {
             return None;
         }
         let next = self.next()?;
-        let mut piece = vec![0; (next.end - next.start) as usize];
+        let mut piece = Piece::new((next.end - next.start) as usize);
         self.cached = read_cached(&self.file, &mut piece, next.start);
         self.cached.then(|| {
             self.rest.start = next.end;
@@ -71,7 +72,7 @@ impl Reading {
         self.rest.start = next.end;
         let file = self.file.clone();
         Some(tokio::task::spawn_blocking(move || {
-            let mut piece = vec![0; (next.end - next.start) as usize];
+            let mut piece = Piece::new((next.end - next.start) as usize);
             file.read_exact_at(&mut piece, next.start)?;
             Ok(piece.into())
         }))

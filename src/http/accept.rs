@@ -16,6 +16,17 @@ const JSON_NAMES: [&str; 2] = [SIMPLE_JSON, "application/vnd.pypi.simple.latest+
 const HTML_NAMES: [&str; 2] = [SIMPLE_HTML, "application/vnd.pypi.simple.latest+html"];
 const TEXT_HTML_NAMES: [&str; 1] = ["text/html"];
 
+/// What scripts, pip and uv send, word by word, with nearly every request for a page; all of them get JSON. To read it by the rules costs
+/// more than to find the page.
+const USUAL_FORMS: [&str; 3] = [
+    SIMPLE_JSON,
+    "application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html; q=0.1, text/html; q=0.01",
+    "application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html;q=0.2, text/html;q=0.01",
+];
+/// The same for the encoding of a page.
+const USUAL_ENCODINGS: [(&str, Encoding); 3] =
+    [("gzip", Encoding::Gzip), ("gzip, deflate", Encoding::Gzip), ("gzip, deflate, zstd", Encoding::Zstd)];
+
 /// The forms in which a simple page exists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Form {
@@ -85,7 +96,11 @@ impl Encoding {
 pub fn negotiate(accept: Option<&str>, format_query: Option<&str>) -> Result<Form, NotAcceptable> {
     match format_query {
         Some(format) => named_form(format).ok_or(NotAcceptable),
-        None => Ok(accept.map_or(Form::TextHtml, form_by_accept)),
+        None => Ok(match accept {
+            None => Form::TextHtml,
+            Some(usual) if USUAL_FORMS.contains(&usual) => Form::Json,
+            Some(accept) => form_by_accept(accept),
+        }),
     }
 }
 
@@ -113,6 +128,11 @@ pub fn names_simple(accept: Option<&str>) -> bool {
 /// Identity is given even to those who refuse it: a page is better than none.
 pub fn encoding(accept_encoding: Option<&str>) -> Encoding {
     let Some(header) = accept_encoding else { return Encoding::Identity };
+    let usual = USUAL_ENCODINGS.iter().find(|(text, _)| *text == header);
+    usual.map_or_else(|| encoding_by_rules(header), |(_, encoding)| *encoding)
+}
+
+fn encoding_by_rules(header: &str) -> Encoding {
     let [zstd, gzip, identity] = weights(header, [&["zstd"], &["gzip", "x-gzip"], &["identity"]]);
     let plain = if identity.is_named() { identity.q } else { 0 };
     if zstd.is_named() && zstd.q > 0 && zstd.q >= gzip.q && zstd.q >= plain {

@@ -10,27 +10,22 @@ const PAGE_TAG_DIGITS: usize = 32;
 
 /// A strong entity tag, quotes included, ready to be sent.
 ///
-/// Equal tags mean equal bytes, so every encoding of a page has its own ([`Etag::encoded`]).
+/// Equal tags mean equal bytes, so every encoding of a page has its own ([`Etag::of_page`]).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Etag(HeaderValue);
 
 impl Etag {
-    /// The tag of `bytes`. Hashes them: once per rendered page, not per request.
-    pub fn of(bytes: &[u8]) -> Self {
-        Self::quoted(&Sha256::of(bytes).hex()[..PAGE_TAG_DIGITS])
-    }
-
     /// The tag of a stored file: its whole digest.
     pub fn of_digest(digest: &Sha256) -> Self {
-        Self::quoted(&digest.hex())
+        Self::quoted(&[&digest.hex()])
     }
 
-    /// The tag of the same content in `encoding`: `"abc"` becomes `"abc-gzip"`.
-    #[must_use]
-    pub fn encoded(&self, encoding: Encoding) -> Self {
+    /// The tag of a page whose text has this digest, as it is sent in `encoding`: `"abc"`, or `"abc-gzip"`.
+    pub fn of_page(digest: &Sha256, encoding: Encoding) -> Self {
+        let digits = &digest.hex()[..PAGE_TAG_DIGITS];
         match encoding.content_encoding() {
-            None => self.clone(),
-            Some(name) => Self::quoted(&format!("{}-{name}", self.as_str().trim_matches('"'))),
+            None => Self::quoted(&[digits]),
+            Some(name) => Self::quoted(&[digits, "-", name]),
         }
     }
 
@@ -62,8 +57,9 @@ impl Etag {
         false
     }
 
-    fn quoted(opaque: &str) -> Self {
-        match HeaderValue::try_from(["\"", opaque, "\""].concat()) {
+    fn quoted(opaque: &[&str]) -> Self {
+        let quote: &[&str] = &["\""];
+        match HeaderValue::try_from([quote, opaque, quote].concat().concat()) {
             Ok(value) => Self(value),
             Err(_) => unreachable!("a tag is made of hex digits, '-' and the name of an encoding"),
         }
@@ -83,21 +79,27 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    fn of(bytes: &[u8], encoding: Encoding) -> Etag {
+        Etag::of_page(&Sha256::of(bytes), encoding)
+    }
+
+    fn cheese() -> Etag {
+        of(b"cheese", Encoding::Identity)
+    }
+
     #[test]
     fn tags_are_strong_and_differ_by_content_and_encoding() {
-        let tag = Etag::of(b"cheese");
         let digits = &Sha256::of(b"cheese").hex()[..32];
-        assert_eq!(tag.as_str(), format!("\"{digits}\""));
-        assert_eq!(tag.encoded(Encoding::Gzip).as_str(), format!("\"{digits}-gzip\""));
-        assert_eq!(tag.encoded(Encoding::Zstd).header(), format!("\"{digits}-zstd\"").as_str());
-        assert_eq!(tag.encoded(Encoding::Identity), tag);
-        assert_ne!(Etag::of(b"ham"), tag);
+        assert_eq!(cheese().as_str(), format!("\"{digits}\""));
+        assert_eq!(of(b"cheese", Encoding::Gzip).as_str(), format!("\"{digits}-gzip\""));
+        assert_eq!(of(b"cheese", Encoding::Zstd).header(), format!("\"{digits}-zstd\"").as_str());
+        assert_ne!(of(b"ham", Encoding::Identity), cheese());
         assert_eq!(Etag::of_digest(&Sha256::of(b"cheese")).as_str().len(), 66);
     }
 
     #[test]
     fn a_client_that_holds_the_tag_needs_no_body() {
-        let tag = Etag::of(b"cheese");
+        let tag = cheese();
         let own = tag.as_str();
         for held in [
             own.to_owned(),
@@ -114,8 +116,8 @@ mod tests {
 
     #[test]
     fn other_tags_do_not_match() {
-        let tag = Etag::of(b"cheese");
-        let gzip = tag.encoded(Encoding::Gzip);
+        let tag = cheese();
+        let gzip = of(b"cheese", Encoding::Gzip);
         let unquoted = tag.as_str().trim_matches('"').to_owned();
         for held in ["", ",", "\"", "\"\"", "\"*\"", "*, \"a\"", gzip.as_str(), &unquoted, &format!("\"a{unquoted}\"")] {
             assert!(!tag.is_among(held), "{held}");
@@ -125,7 +127,7 @@ mod tests {
     proptest! {
         #[test]
         fn a_tag_is_found_anywhere_in_a_list(before in prop::collection::vec("(W/)?\"[a-z0-9,*/]{0,5}\"", 0..4), weak in any::<bool>()) {
-            let tag = Etag::of(b"cheese");
+            let tag = cheese();
             let list = before.join(", ");
             prop_assert!(!tag.is_among(&list));
             let own = format!("{}{}", if weak { "W/" } else { "" }, tag.as_str());
@@ -136,7 +138,7 @@ mod tests {
 
         #[test]
         fn any_header_is_judged_without_panic(held in ".*") {
-            let _ = Etag::of(b"cheese").is_among(&held);
+            let _ = cheese().is_among(&held);
         }
     }
 }

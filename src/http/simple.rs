@@ -98,17 +98,16 @@ fn header(headers: &HeaderMap, name: axum::http::HeaderName) -> Option<&str> {
     headers.get(name).and_then(|value| value.to_str().ok())
 }
 
-/// How an answer is packed, and the name of that: what the client takes, if `used` finds it worth while.
-fn packing(headers: &HeaderMap, used: impl FnOnce(Packing) -> Packing) -> (Packing, Encoding) {
-    let wanted = match accept::encoding(header(headers, ACCEPT_ENCODING)) {
+/// How an answer is packed: as the client takes it, if that is worth while.
+fn encoding(headers: &HeaderMap, is_worth_packing: bool) -> Encoding {
+    if is_worth_packing { accept::encoding(header(headers, ACCEPT_ENCODING)) } else { Encoding::Identity }
+}
+
+fn packing(encoding: Encoding) -> Packing {
+    match encoding {
         Encoding::Identity => Packing::Identity,
         Encoding::Gzip => Packing::Gzip,
         Encoding::Zstd => Packing::Zstd,
-    };
-    match used(wanted) {
-        Packing::Identity => (Packing::Identity, Encoding::Identity),
-        Packing::Gzip => (Packing::Gzip, Encoding::Gzip),
-        Packing::Zstd => (Packing::Zstd, Encoding::Zstd),
     }
 }
 
@@ -124,11 +123,11 @@ pub(super) async fn send(
     cache: CachePolicy,
     by_agent: bool,
 ) -> Result<Reply> {
-    let (packing, encoding) = packing(headers, |wanted| page.packing(wanted));
-    let etag = Etag::of_digest(&page.digest).encoded(encoding);
+    let encoding = encoding(headers, page.is_worth_packing());
+    let etag = Etag::of_page(&page.digest, encoding);
     let mut reply = match is_known(headers, &etag) {
         true => reply::begin(StatusCode::NOT_MODIFIED),
-        false => full(page.bytes(packing).await?, content_type, encoding),
+        false => full(page.bytes(packing(encoding)).await?, content_type, encoding),
     };
     describe(&mut reply, &etag, cache, page.serial, by_agent);
     if let Some(since) = page.stale_since
@@ -190,14 +189,14 @@ pub async fn list(site: &Site, call: &Call<'_>, at: At<'_>) -> Result<Reply> {
 
 /// Sends a list, or says that the client has it already.
 async fn send_list(headers: &HeaderMap, list: &ProjectList, content_type: &'static str, cache: CachePolicy) -> Result<Reply> {
-    let (packing, encoding) = packing(headers, |wanted| list.packing(wanted));
-    let etag = Etag::of_digest(&list.digest).encoded(encoding);
+    let encoding = encoding(headers, list.is_worth_packing());
+    let etag = Etag::of_page(&list.digest, encoding);
     let mut reply = match is_known(headers, &etag) {
         true => reply::begin(StatusCode::NOT_MODIFIED),
-        false => match packing {
-            Packing::Identity => with_body(Body::from_stream(list.identity()?), list.length, content_type, encoding),
-            Packing::Gzip => full(list.gzip().await?, content_type, encoding),
-            Packing::Zstd => full(list.zstd(), content_type, encoding),
+        false => match encoding {
+            Encoding::Identity => with_body(Body::from_stream(list.identity()?), list.length, content_type, encoding),
+            Encoding::Gzip => full(list.gzip().await?, content_type, encoding),
+            Encoding::Zstd => full(list.zstd(), content_type, encoding),
         },
     };
     describe(&mut reply, &etag, cache, list.serial, false);

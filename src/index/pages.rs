@@ -9,8 +9,9 @@ use crate::clock::Timestamp;
 use crate::db::Serial;
 use crate::error::{Error, Result};
 use crate::limits;
-use crate::pypi::{PageFile, ProjectName, ProjectPage, Sha256, page_html, page_json};
+use crate::pypi::{LinkedFile, LinkedPage, ProjectName, Sha256, page_html, page_json};
 use bytes::Bytes;
+use foldhash::quality::RandomState;
 use moka::future::Cache;
 use std::sync::Arc;
 use tokio::sync::OnceCell;
@@ -83,9 +84,9 @@ impl Page {
         }
     }
 
-    /// The packing that is used when this one is wanted: a page too small to gain anything is never packed.
-    pub fn packing(&self, wanted: Packing) -> Packing {
-        if self.identity.len() < limits::PACK_BYTES_MIN { Packing::Identity } else { wanted }
+    /// Whether it gains anything by being packed. If not, it is sent as it is.
+    pub fn is_worth_packing(&self) -> bool {
+        is_worth_packing(self.identity.len() as u64)
     }
 
     /// The bytes in this packing; packed when first asked for, once.
@@ -96,6 +97,11 @@ impl Page {
             Packing::Zstd => self.zstd.get_or_try_init(|| pack(self.identity.clone(), zstd)).await.cloned(),
         }
     }
+}
+
+/// Whether a text of so many bytes is packed for those who take it so.
+pub(super) fn is_worth_packing(bytes: u64) -> bool {
+    bytes >= limits::PACK_BYTES_MIN
 }
 
 async fn pack(bytes: Bytes, with: fn(&[u8]) -> std::io::Result<Vec<u8>>) -> Result<Bytes> {
@@ -115,7 +121,7 @@ pub(super) fn zstd(bytes: &[u8]) -> std::io::Result<Vec<u8>> {
 
 /// Pages in memory, within a budget of bytes.
 #[derive(Debug)]
-pub struct Pages(Cache<PageKey, Arc<Page>>);
+pub struct Pages(Cache<PageKey, Arc<Page>, RandomState>);
 
 impl Pages {
     /// An empty cache for about this many bytes.
@@ -124,7 +130,7 @@ impl Pages {
         let weigh = |_: &PageKey, page: &Arc<Page>| {
             u32::try_from(page.identity.len() + page.identity.len() / 2 + limits::LISTING_BYTES).unwrap_or(u32::MAX)
         };
-        Self(Cache::builder().max_capacity(budget).weigher(weigh).build())
+        Self(Cache::builder().max_capacity(budget).weigher(weigh).build_with_hasher(RandomState::default()))
     }
 
     /// Drops them all.
@@ -179,7 +185,7 @@ async fn make(core: &Arc<Core>, sight: &Sight, project: &ProjectName, key: PageK
 async fn render(core: &Core, listing: Arc<Listing>, form: Form, mount: Mount) -> Result<Arc<Page>> {
     core.metrics.page_renders.inc();
     let work = tokio::task::spawn_blocking(move || {
-        let page = project_page(&listing, &mount);
+        let page = linked(&listing, &mount);
         let identity: Bytes = match form {
             Form::Html => page_html::render(&page).into(),
             Form::Json => page_json::render(&page).into(),
@@ -195,18 +201,18 @@ async fn render(core: &Core, listing: Arc<Listing>, form: Form, mount: Mount) ->
 }
 
 /// The listing as a page whose links are relative to `mount`.
-pub fn project_page(listing: &Listing, mount: &Mount) -> ProjectPage {
+fn linked<'a>(listing: &'a Listing, mount: &Mount) -> LinkedPage<'a> {
     let below = mount.index.as_ref().map(|path| format!("{path}/")).unwrap_or_default();
     let prefix = format!("{}{below}", "../".repeat(mount.climb));
-    let files = listing.files.iter().map(|listed| {
-        let url = format!("{prefix}{}", links::path(listed));
-        PageFile { url, ..listed.file.clone() }
-    });
-    ProjectPage {
-        name: listing.name.clone(),
+    let files = listing
+        .files
+        .iter()
+        .map(|listed| LinkedFile { url: format!("{prefix}{}", links::path(listed)).into(), file: &listed.file });
+    LinkedPage {
+        name: &listing.name,
         files: files.collect(),
-        versions: listing.versions.clone(),
-        status: listing.status.clone(),
+        versions: &listing.versions,
+        status: listing.status.as_ref(),
         serial: Some(listing.serial.0),
     }
 }

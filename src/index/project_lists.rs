@@ -6,7 +6,7 @@ use super::core::Core;
 use super::cut_off;
 use super::flight::Flights;
 use super::listing::{Scope, is_present};
-use super::pages::{Form, Packing};
+use super::pages::{Form, is_worth_packing};
 use super::projects::{self, Roll};
 use crate::clock::Timestamp;
 use crate::db::Serial;
@@ -35,9 +35,9 @@ pub struct ProjectList {
 }
 
 impl ProjectList {
-    /// The packing that is used when this one is wanted, as for [pages](super::pages::Page::packing).
-    pub fn packing(&self, wanted: Packing) -> Packing {
-        if self.length < limits::PACK_BYTES_MIN as u64 { Packing::Identity } else { wanted }
+    /// Whether it is sent packed to those who take it so.
+    pub fn is_worth_packing(&self) -> bool {
+        is_worth_packing(self.length)
     }
 
     /// The text as zstd.
@@ -169,7 +169,7 @@ async fn make(core: &Core, sight: &Sight, form: Form, below: &'static str) -> Re
 
 fn render(roll: &Roll, form: Form, title: &str, below: &str, serial: Serial) -> io::Result<ProjectList> {
     let names = roll.sorted();
-    let mut out = BufWriter::with_capacity(limits::PROJECT_LIST_PIECE_BYTES, Packer::new()?);
+    let mut out = BufWriter::with_capacity(limits::PROJECT_LIST_PIECE_BYTES, Packer::new(names.len())?);
     match form {
         Form::Json => page_json::render_list(&mut out, names.iter().map(|(name, serial)| (*name, serial.0)), serial.0)?,
         Form::Html => page_html::render_list(&mut out, title, below, names.iter().map(|(name, _)| *name))?,
@@ -192,11 +192,25 @@ struct Packer {
 }
 
 impl Packer {
-    fn new() -> io::Result<Self> {
-        let zstd = zstd::Encoder::new(Vec::new(), limits::PAGE_ZSTD_LEVEL)?;
+    /// For the text of so many names.
+    fn new(names: usize) -> io::Result<Self> {
+        let mut zstd = zstd::Encoder::new(Vec::new(), limits::PAGE_ZSTD_LEVEL)?;
+        zstd.window_log(window_log(names))?;
         Ok(Self { length: 0, digest: sha2::Sha256::new(), zstd })
     }
 }
+
+/// How far zstd looks back, as a power of two: over the whole text, if that is short. By itself it would prepare for the longest, with
+/// some MiB for each list, however short; and whoever unpacks it again, too.
+fn window_log(names: usize) -> u32 {
+    let text = names.saturating_mul(NAME_TEXT_BYTES).max(1).ilog2() + 1;
+    text.clamp(WINDOW_LOG_MIN, limits::PROJECT_LIST_WINDOW_LOG_MAX)
+}
+
+/// What one name takes in the text, roughly.
+const NAME_TEXT_BYTES: usize = 40;
+/// zstd knows no shorter one.
+const WINDOW_LOG_MIN: u32 = 10;
 
 impl Write for Packer {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
@@ -257,6 +271,6 @@ mod tests {
     async fn a_list_of_nothing_is_a_list() {
         let list = render(&Roll::default(), Form::Html, "a/b", "", Serial(1)).unwrap();
         assert!(String::from_utf8(text(&list).await).unwrap().ends_with("</html>\n"));
-        assert_eq!(list.packing(Packing::Gzip), Packing::Identity);
+        assert!(!list.is_worth_packing());
     }
 }

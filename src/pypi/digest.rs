@@ -41,7 +41,7 @@ impl Sha256 {
         let mut digits = [0; 64];
         // They have room. `hex::encode` would write them one by one.
         let _ = hex::encode_to_slice(self.0, &mut digits);
-        String::from_utf8_lossy(&digits).into_owned()
+        std::str::from_utf8(&digits).unwrap_or_default().into()
     }
 }
 

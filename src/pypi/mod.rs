@@ -29,7 +29,7 @@ pub use filename::DistFilename;
 pub use metadata::CoreMetadata;
 pub use name::ProjectName;
 pub use name_list::NameList;
-pub use project_page::{PageFile, PageMetadata, ProjectPage, ProjectStatus};
+pub use project_page::{LinkedFile, LinkedPage, PageFile, PageMetadata, ProjectPage, ProjectStatus};
 pub use timestamp::Timestamp;
 pub use version::Version;
 

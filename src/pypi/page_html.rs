@@ -3,7 +3,7 @@
 //!
 //! URLs arrive percent-encoded; what happens here is escaping for HTML, of every value, always.
 
-use super::{PageFile, PageMetadata, ProjectPage};
+use super::{LinkedFile, LinkedPage, PageMetadata};
 use std::io;
 
 /// What one anchor takes in the output, roughly, so that the text grows once.
@@ -12,10 +12,10 @@ const ANCHOR_BYTES: usize = 480;
 const FRAME_BYTES: usize = 512;
 
 /// Writes a project's page, one anchor a line. HTML has no versions, sizes and upload times (PEP 700).
-pub fn render(page: &ProjectPage) -> String {
+pub fn render(page: &LinkedPage<'_>) -> String {
     let mut out = String::with_capacity(FRAME_BYTES + page.files.len() * ANCHOR_BYTES);
     begin(&mut out);
-    if let Some(status) = &page.status {
+    if let Some(status) = page.status {
         meta(&mut out, "pypi:project-status", &status.status);
         if let Some(reason) = &status.reason {
             meta(&mut out, "pypi:project-status-reason", reason);
@@ -78,11 +78,11 @@ fn heading(out: &mut String, title: &str) {
     }
 }
 
-fn anchor(out: &mut String, file: &PageFile) {
+fn anchor(out: &mut String, LinkedFile { url, file }: &LinkedFile<'_>) {
     out.push_str("<a");
     match file.hashes.first() {
-        Some((algorithm, hex)) => attribute(out, "href", &[&file.url, "#", algorithm, "=", hex]),
-        None => attribute(out, "href", &[&file.url]),
+        Some((algorithm, hex)) => attribute(out, "href", &[url, "#", algorithm, "=", hex]),
+        None => attribute(out, "href", &[url]),
     }
     if let Some(specifiers) = &file.requires_python {
         attribute(out, "data-requires-python", &[specifiers]);
@@ -125,29 +125,43 @@ fn attribute(out: &mut String, name: &str, value: &[&str]) {
 /// Escapes for text and for quoted attributes. Line ends become references, which keeps each anchor on one line and its
 /// value unchanged; what XML cannot hold at all becomes U+FFFD.
 fn escape(out: &mut String, text: &str) {
-    for c in text.chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\'' => out.push_str("&#39;"),
-            '\t' => out.push_str("&#9;"),
-            '\n' => out.push_str("&#10;"),
-            '\r' => out.push_str("&#13;"),
-            '\0'..='\u{1f}' | '\u{fffe}' | '\u{ffff}' => out.push('\u{fffd}'),
-            c => out.push(c),
-        }
+    let mut plain = 0;
+    for (at, c) in text.char_indices() {
+        let Some(escaped) = escaped(c) else { continue };
+        out.push_str(&text[plain..at]);
+        out.push_str(escaped);
+        plain = at + c.len_utf8();
+    }
+    out.push_str(&text[plain..]);
+}
+
+/// What stands for a character that cannot stand for itself.
+fn escaped(c: char) -> Option<&'static str> {
+    match c {
+        '&' => Some("&amp;"),
+        '<' => Some("&lt;"),
+        '>' => Some("&gt;"),
+        '"' => Some("&quot;"),
+        '\'' => Some("&#39;"),
+        '\t' => Some("&#9;"),
+        '\n' => Some("&#10;"),
+        '\r' => Some("&#13;"),
+        '\0'..='\u{1f}' | '\u{fffe}' | '\u{ffff}' => Some("\u{fffd}"),
+        _ => None,
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pypi::{ProjectName, ProjectStatus};
+    use crate::pypi::{PageFile, ProjectName, ProjectPage, ProjectStatus};
 
     fn page(files: Vec<PageFile>) -> ProjectPage {
         ProjectPage { name: ProjectName::parse("foo").unwrap(), files, versions: vec![], status: None, serial: None }
+    }
+
+    fn render(page: &ProjectPage) -> String {
+        super::render(&page.into())
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //!
 //! The key `dist-info-metadata` is never written: installers from before PEP 714 fail on it.
 
-use super::{PageFile, PageMetadata, ProjectPage, ProjectStatus};
+use super::{LinkedFile, LinkedPage, PageMetadata, ProjectStatus};
 use serde::{Serialize, Serializer};
 use std::io::{self, Write};
 
@@ -13,7 +13,7 @@ const FILE_BYTES: usize = 640;
 const FRAME_BYTES: usize = 512;
 
 /// Writes a project's page.
-pub fn render(page: &ProjectPage) -> Vec<u8> {
+pub fn render(page: &LinkedPage<'_>) -> Vec<u8> {
     let api_version = if page.has_all_sizes() { "1.4" } else { "1.0" };
     let mut out = Vec::with_capacity(FRAME_BYTES + page.files.len() * FILE_BYTES);
     write(
@@ -21,8 +21,8 @@ pub fn render(page: &ProjectPage) -> Vec<u8> {
         &Page {
             meta: Meta { api_version, serial: page.serial },
             name: page.name.as_str(),
-            status: page.status.as_ref(),
-            versions: &page.versions,
+            status: page.status,
+            versions: page.versions,
             files: Files(&page.files),
         },
     );
@@ -74,7 +74,7 @@ struct Project<'a> {
     serial: i64,
 }
 
-struct Files<'a>(&'a [PageFile]);
+struct Files<'a>(&'a [LinkedFile<'a>]);
 
 impl Serialize for Files<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -104,8 +104,8 @@ struct File<'a> {
     gpg_sig: Option<bool>,
 }
 
-impl<'a> From<&'a PageFile> for File<'a> {
-    fn from(file: &'a PageFile) -> Self {
+impl<'a> From<&'a LinkedFile<'a>> for File<'a> {
+    fn from(LinkedFile { url, file }: &'a LinkedFile<'a>) -> Self {
         let promise = match &file.metadata {
             PageMetadata::Absent => Promise::Known(false),
             PageMetadata::Hashed(hashes) if !hashes.is_empty() => Promise::Hashed(Hashes(hashes)),
@@ -113,7 +113,7 @@ impl<'a> From<&'a PageFile> for File<'a> {
         };
         Self {
             filename: &file.filename,
-            url: &file.url,
+            url,
             hashes: Hashes(&file.hashes),
             size: file.size,
             upload_time: file.upload_time.map(|time| time.iso_micros()),
@@ -158,12 +158,16 @@ enum Yanked<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pypi::{ProjectName, Timestamp};
+    use crate::pypi::{PageFile, ProjectName, ProjectPage, Timestamp};
     use serde_json::Value;
 
     fn page(files: Vec<PageFile>) -> ProjectPage {
         let name = ProjectName::parse("foo").unwrap();
         ProjectPage { name, files, versions: vec!["1.0".into()], status: None, serial: None }
+    }
+
+    fn render(page: &ProjectPage) -> Vec<u8> {
+        super::render(&page.into())
     }
 
     /// One key a line, by text and not through a map, so that the order of the keys is seen.

@@ -174,7 +174,7 @@ fn versions_of(files: &[PageFile], name: &ProjectName) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pypi::{PageMetadata, Timestamp, page_html, page_json};
+    use crate::pypi::{LinkedPage, PageMetadata, Timestamp, page_html, page_json};
     use proptest::{collection::vec, option, prelude::*};
 
     const JSON: &str = "application/vnd.pypi.simple.v1+json";
@@ -343,7 +343,7 @@ mod tests {
         };
         let files = (0..2000).map(file).collect();
         let page = ProjectPage { name: foo(), files, versions: Vec::new(), status: None, serial: None };
-        let html = page_html::render(&page);
+        let html = page_html::render(&(&page).into());
         assert!(html.len() > 4 * PAGE_TAG_BYTES_MAX);
         assert_eq!(read(HTML, &html).page.files, page.files);
         let attributes: String = (0..PAGE_TAG_BYTES_MAX).map(|n| format!(" a{n}")).collect();
@@ -441,14 +441,16 @@ mod tests {
     proptest! {
         #[test]
         fn json_that_is_written_is_read_back((page, serial) in any_page()) {
-            let json = page_json::render(&ProjectPage { serial, ..page.clone() });
-            let api_version = if page.has_all_sizes() { (1, 4) } else { (1, 0) };
+            let written = ProjectPage { serial, ..page.clone() };
+            let json = page_json::render(&(&written).into());
+            let api_version = if LinkedPage::from(&written).has_all_sizes() { (1, 4) } else { (1, 0) };
             prop_assert_eq!(parse(JSON, &json, &base(), &foo()), Ok(ParsedPage { page, api_version, serial, skipped: 0 }));
         }
 
         #[test]
         fn html_that_is_written_is_read_back((page, serial) in any_page()) {
-            let html = page_html::render(&ProjectPage { serial, ..page.clone() });
+            let written = ProjectPage { serial, ..page.clone() };
+            let html = page_html::render(&(&written).into());
             let parsed = parse(HTML, html.as_bytes(), &base(), &foo()).unwrap();
             let files: Vec<PageFile> = page.files.into_iter().map(as_html_tells_it).collect();
             prop_assert_eq!(html.lines().filter(|line| line.starts_with("<a ")).count(), files.len());

@@ -1,6 +1,7 @@
 //! A project's page as data: what both forms (HTML, JSON) are written from and what both are read back into.
 
 use super::{ProjectName, Timestamp};
+use std::borrow::Cow;
 
 /// One project page of the simple repository API (PEP 503, 691, 700, 714, 740, 792).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,10 +66,47 @@ pub enum PageMetadata {
     Hashed(Vec<(String, String)>),
 }
 
-impl ProjectPage {
+/// A page as it is written: what it says is borrowed, because the same files stand on many pages; only the links differ.
+#[derive(Debug)]
+pub struct LinkedPage<'a> {
+    /// The project.
+    pub name: &'a ProjectName,
+    /// The files with their links, in the order in which they are written.
+    pub files: Vec<LinkedFile<'a>>,
+    /// As in [`ProjectPage`].
+    pub versions: &'a [String],
+    /// As in [`ProjectPage`].
+    pub status: Option<&'a ProjectStatus>,
+    /// As in [`ProjectPage`].
+    pub serial: Option<i64>,
+}
+
+/// One file of a page, and where it is from there.
+#[derive(Debug)]
+pub struct LinkedFile<'a> {
+    /// Stands for the file's own `url`: absolute, or relative to the page. Without a fragment; percent-encoded.
+    pub url: Cow<'a, str>,
+    /// Everything else.
+    pub file: &'a PageFile,
+}
+
+impl LinkedPage<'_> {
     /// Whether every file has a size. A page without that is api-version 1.0, one with it 1.4 (PEP 700).
     pub fn has_all_sizes(&self) -> bool {
-        self.files.iter().all(|f| f.size.is_some())
+        self.files.iter().all(|linked| linked.file.size.is_some())
+    }
+}
+
+/// With the links that the files have by themselves.
+impl<'a> From<&'a ProjectPage> for LinkedPage<'a> {
+    fn from(page: &'a ProjectPage) -> Self {
+        Self {
+            name: &page.name,
+            files: page.files.iter().map(|file| LinkedFile { url: Cow::Borrowed(&file.url), file }).collect(),
+            versions: &page.versions,
+            status: page.status.as_ref(),
+            serial: page.serial,
+        }
     }
 }
 

@@ -107,6 +107,16 @@ fn json_counts_as_named_only_by_its_name() {
 }
 
 #[test]
+fn what_is_usual_is_answered_as_the_rules_say() {
+    for accept in USUAL_FORMS {
+        assert_eq!(form_by_accept(accept), Form::Json, "{accept}");
+    }
+    for (header, encoding) in USUAL_ENCODINGS {
+        assert_eq!(encoding_by_rules(header), encoding, "{header}");
+    }
+}
+
+#[test]
 fn encodings_of_real_clients() {
     for (header, wanted) in [
         ("gzip, deflate", Encoding::Gzip),
