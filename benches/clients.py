@@ -94,7 +94,6 @@ class Copy(Nginx):
             name = target if encoding == "identity" else target.with_name("page.gz")
             name.write_bytes(body)
 
-
     def missed(self) -> list[str]:
         """What was asked for and is not there: then the two did not do the same work."""
         errors = (self.folder / "errors").read_text()
