@@ -204,6 +204,34 @@ fn only_serve_makes_a_data_folder() {
     assert_eq!(std::fs::read_dir(folder.path().join("data")).unwrap().count(), 0);
 }
 
+/// What the environment of a server's process says to the C library's allocator.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+fn heap_variables(server: &Server) -> Vec<String> {
+    let environment = std::fs::read(format!("/proc/{}/environ", server.child.id())).unwrap();
+    let variables = environment.split(|byte| *byte == 0).map(|variable| String::from_utf8_lossy(variable).into_owned());
+    let mut found: Vec<String> = variables.filter(|variable| variable.starts_with("MALLOC_")).collect();
+    found.sort();
+    found
+}
+
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+#[test]
+fn a_server_has_freed_memory_given_back_unless_it_is_told_otherwise() {
+    let ours = vec![
+        format!("MALLOC_ARENA_MAX={}", std::thread::available_parallelism().unwrap()),
+        "MALLOC_MMAP_THRESHOLD_=131072".to_owned(),
+    ];
+    for (told, wanted) in [(None, ours), (Some(("MALLOC_ARENA_MAX", "7")), vec!["MALLOC_ARENA_MAX=7".to_owned()])] {
+        let folder = tempfile::tempdir().unwrap();
+        let mut command = cheeseshop(folder.path(), &["--listen", "127.0.0.1:0", "--upstream", "none"]);
+        let server = Server::start(command.envs(told));
+        assert_eq!(heap_variables(&server), wanted);
+        let name = std::fs::read_to_string(format!("/proc/{}/comm", server.child.id())).unwrap();
+        assert_eq!(name.trim(), "cheeseshop", "who looks for the process finds it");
+        server.stop();
+    }
+}
+
 #[test]
 fn a_taken_port_is_said_plainly() {
     let folder = tempfile::tempdir().unwrap();

@@ -8,6 +8,7 @@ mod doctor;
 mod export;
 mod gc;
 mod healthcheck;
+mod heap;
 mod import;
 mod index;
 mod out;
@@ -110,7 +111,10 @@ fn with_default_command(args: impl Iterator<Item = OsString>) -> Vec<OsString> {
 fn run_command(command: Command) -> Result<()> {
     match &command {
         Command::Healthcheck(command) => return command.run(),
-        Command::Serve(options) => log::begin(&options.log, options.log_format, std::io::stderr)?,
+        Command::Serve(options) => {
+            heap::bound();
+            log::begin(&options.log, options.log_format, std::io::stderr)?;
+        }
         _ => log::begin("warn", log::Format::Text, || out::Log)?,
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
