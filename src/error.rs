@@ -2,6 +2,7 @@
 //! that says nothing.
 
 use std::time::Duration;
+use tokio::task::JoinError;
 
 /// Short for results that end in an answer to a client.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -198,23 +199,29 @@ fn trouble_of_disk(error: &std::io::Error) -> Option<Trouble> {
         // What need not be there is asked for in another way: a folder of ours is gone.
         ErrorKind::NotFound | ErrorKind::NotADirectory | ErrorKind::StaleNetworkFileHandle => Some(Trouble::Unusable),
         ErrorKind::OutOfMemory => Some(Trouble::Exhausted),
-        _ => lacks_handles(error).then_some(Trouble::Exhausted),
+        _ => is_exhausted(error).then_some(Trouble::Exhausted),
     }
 }
 
-/// EMFILE and ENFILE, which have no kind of their own, here or in the error's sources.
-fn lacks_handles(error: &std::io::Error) -> bool {
+/// EMFILE and ENFILE, which have no kind of their own, and a task that got no memory, here or in the error's sources.
+fn is_exhausted(error: &std::io::Error) -> bool {
     if let Some(number) = error.raw_os_error() {
         return matches!(number, 23 | 24);
     }
     let mut cause: Option<&(dyn std::error::Error + 'static)> = error.get_ref().map(|inner| inner as _);
     while let Some(error) = cause {
-        if error.downcast_ref::<std::io::Error>().is_some_and(lacks_handles) {
+        let wanted_memory = error.downcast_ref().is_some_and(wanted_memory);
+        if wanted_memory || error.downcast_ref().is_some_and(is_exhausted) {
             return true;
         }
         cause = error.source();
     }
     false
+}
+
+/// Whether a task ended because zlib-rs, which takes deflated bytes apart, got no memory: it panics then, and says so in words only.
+fn wanted_memory(failed: &JoinError) -> bool {
+    failed.is_panic() && failed.to_string().contains("MemError")
 }
 
 impl From<anyhow::Error> for Error {
@@ -223,9 +230,12 @@ impl From<anyhow::Error> for Error {
     }
 }
 
-impl From<tokio::task::JoinError> for Error {
-    fn from(error: tokio::task::JoinError) -> Self {
-        Self::Internal(error.into())
+impl From<JoinError> for Error {
+    fn from(error: JoinError) -> Self {
+        match wanted_memory(&error) {
+            true => Trouble::Exhausted.told(&error, "a task"),
+            false => Self::Internal(error.into()),
+        }
     }
 }
 
@@ -288,6 +298,23 @@ mod tests {
         let told = Error::from(named);
         assert!(matches!(told, Error::Unavailable { .. }) && !told.to_string().contains("/srv"), "{told}");
         assert!(matches!(Error::from(io::Error::other("something else")), Error::Internal(_)));
+    }
+
+    #[tokio::test]
+    async fn a_task_that_got_no_memory_is_told_from_one_that_is_wrong() {
+        #[derive(Debug, PartialEq)]
+        enum Zlib {
+            Ok,
+            MemError,
+            StreamError,
+        }
+        let failed = async |code| tokio::task::spawn_blocking(move || assert_eq!(code, Zlib::Ok)).await.unwrap_err();
+        for error in [failed(Zlib::MemError).await.into(), io::Error::other(failed(Zlib::MemError).await).into()] {
+            assert!(matches!(error, Error::Unavailable { .. }), "{error:?}");
+        }
+        for error in [failed(Zlib::StreamError).await.into(), io::Error::other(failed(Zlib::StreamError).await).into()] {
+            assert!(matches!(error, Error::Internal(_)), "{error:?}");
+        }
     }
 
     #[test]
