@@ -232,7 +232,7 @@ pub const FILENAME_BYTES_MAX: usize = 255;
 pub const FILENAME_GUESSES_MAX: usize = 4;
 /// Bytes of the reason why something is yanked: it stands on every page of the project.
 pub const YANK_REASON_BYTES_MAX: usize = 1000;
-/// Bytes of a version. It must fit into a file name beside the project's name and the tags.
+/// Bytes of a version, as it is written and in its normal form. It must fit into a file name beside the project's name and the tags.
 pub const VERSION_BYTES_MAX: usize = 200;
 
 // Moving house

@@ -35,7 +35,7 @@ impl Version {
             return Err(refuse());
         }
         let value: pep440_rs::Version = text.parse().map_err(|_| refuse())?;
-        if value.local().iter().any(is_oversized_number) {
+        if value.local().iter().any(is_oversized_number) || is_too_long_when_normalized(text, &value) {
             return Err(refuse());
         }
         Ok(Self { text: text.to_owned(), value })
@@ -113,6 +113,11 @@ pub fn compare_text(a: &str, b: &str) -> Ordering {
 fn significant(release: &[u64]) -> &[u64] {
     let used = release.iter().rposition(|n| *n != 0).map_or(0, |last| last + 1);
     &release[..used]
+}
+
+/// The normal form can be some bytes longer (`1-1` is `1.post1`), and what a version is called must be one itself.
+fn is_too_long_when_normalized(text: &str, value: &pep440_rs::Version) -> bool {
+    text.len() > VERSION_BYTES_MAX / 2 && value.to_string().len() > VERSION_BYTES_MAX
 }
 
 /// The parser keeps a local number above 2^64 - 1 as a word, which would sort it below small numbers.
@@ -312,6 +317,7 @@ mod tests {
     #[test]
     fn what_is_not_a_version_is_refused() {
         let long = format!("1.{}", "0".repeat(VERSION_BYTES_MAX));
+        let grows = format!("1-1+{}", "a".repeat(VERSION_BYTES_MAX - 4));
         let texts = [
             "",
             "1.",
@@ -329,6 +335,7 @@ mod tests {
             "==1.0",
             "1.0\u{0}",
             &long,
+            &grows,
         ];
         for text in texts {
             assert!(Version::parse(text).is_err(), "{text:?}");
