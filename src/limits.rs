@@ -311,7 +311,7 @@ pub const PROJECT_LISTS_BYTES: u64 = 64 << 20;
 pub const PROJECT_LISTS_IDLE: Duration = Duration::from_secs(600);
 /// Bytes of a list that are rendered, or unpacked for a client that takes it only as it is, at once.
 pub const PROJECT_LIST_PIECE_BYTES: usize = 64 * 1024;
-/// How far zstd looks back in a list of projects at most, as a power of two: 128 KiB. To pack a list takes some ten times as much memory.
+/// How far zstd looks back in a list of projects at most, as a power of two: 128 KiB. To pack a list takes some 3 MiB of memory with it.
 pub const PROJECT_LIST_WINDOW_LOG_MAX: u32 = 17;
 /// gzip's level for pages: they are packed once and sent often.
 pub const PAGE_GZIP_LEVEL: u32 = 6;

@@ -1,5 +1,5 @@
-//! Memory for the pieces that files are read in. Large ones are used again: to get a new one, fill it with zeros and give it back costs
-//! as much as to copy the bytes from the page cache, and it would leave gaps in the allocator's heap.
+//! Memory for the pieces that files are read in. Large ones are used again: a new one has to be got from the system page by page, or be
+//! filled with zeros, before the file's bytes are copied over that. Knows no file.
 
 use crate::limits::{BLOB_READ_BYTES, SPARE_PIECES_MAX};
 use bytes::Bytes;

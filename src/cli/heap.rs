@@ -1,5 +1,5 @@
 //! How much freed memory the C library keeps for later. glibc lets that be said in the environment of a new program only, so the server
-//! starts its own program once more, in the same process, before it does anything else.
+//! starts its own program once more, in the same process, before it opens anything. Must never be called in another program, as in tests.
 
 /// Has blocks of 128 KiB and more given back to the system as soon as they are freed, and smaller ones kept in one heap a core, unless the
 /// environment says something else.
